@@ -1,0 +1,57 @@
+/// \file
+/// Load and store functors over memory: where a reduction's elements come from and go to when the
+/// caller has no functors of its own.
+#pragma once
+
+#include <peerfold/arch/vector_access.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
+
+namespace peerfold {
+
+/// Load functor: element i of memory that this rank reaches. Aligned to the element; packs are read
+/// in one access where they are aligned too.
+template <element T>
+struct load_from {
+  const T* data;
+
+  PEERFOLD_HD T operator()(size_t i) const noexcept { return data[i]; }
+
+  template <class Pack>
+  PEERFOLD_HD Pack load_pack(size_t i) const noexcept {
+    if (arch::is_aligned(data + i, sizeof(Pack))) return arch::load_vector<Pack>(data + i);
+    Pack values;
+    PEERFOLD_UNROLL
+    for (int e = 0; e < Pack::size; ++e) values.at[e] = data[i + static_cast<size_t>(e)];
+    return values;
+  }
+};
+
+/// Store functor: element i of memory that this rank reaches. Alignment as for load_from.
+template <element T>
+struct store_to {
+  T* data;
+
+  PEERFOLD_HD void operator()(size_t i, const T& value) const noexcept { data[i] = value; }
+
+  template <class Pack>
+  PEERFOLD_HD void store_pack(size_t i, const Pack& values) const noexcept {
+    if (arch::is_aligned(data + i, sizeof(Pack))) {
+      arch::store_vector(data + i, values);
+    } else {
+      PEERFOLD_UNROLL
+      for (int e = 0; e < Pack::size; ++e) data[i + static_cast<size_t>(e)] = values.at[e];
+    }
+  }
+};
+
+/// Store functor over symmetric memory: also reaches the same element of every peer, so that
+/// algorithms can write results straight where they belong.
+template <element T, int N>
+struct store_to_symmetric : store_to<T> {
+  T* peers[N];
+
+  PEERFOLD_HD store_to<T> at_rank(int rank) const noexcept { return {peers[rank]}; }
+};
+
+}  // namespace peerfold

@@ -1,0 +1,264 @@
+/// \file
+/// All-reduce: every rank gets the fold of all ranks' values.
+///
+/// Element i of the result is finish(op(… op(op(v0, v1), v2) …, vN-1)), where vr is element i of rank
+/// r: folded in rank order in the accumulator type, and rounded once. The bits do not depend on the
+/// policy, the size, the alignment, the place or the rank.
+///
+/// The forms below differ in who calls and in where elements come from. Counts are elements; pointers
+/// are aligned to the element, no more. In place (out == in) is fine; partly overlapping buffers are
+/// refused. All ranks call with the same count, operator, policy, channel and max_blocks, in the same
+/// order on a channel.
+///
+/// On threads a call returns when it is done. On GPUs it is enqueued on the ranks' streams, may be
+/// captured into CUDA graphs, and neither allocates nor synchronises.
+///
+/// Refused before anything is launched, as peerfold::error: invalid_argument, team_empty (moved
+/// from), team_faulted (an earlier call ran into a fault: the message has the report), and on GPUs
+/// channel_conflict and cuda_failure. A fault during a call leaves its outputs undefined; the call
+/// returns, and team.status() tells.
+#pragma once
+
+#include <peerfold/algorithm/all_reduce_one_shot.hpp>
+#include <peerfold/algorithm/all_reduce_two_shot.hpp>
+#include <peerfold/algorithm/elements.hpp>
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/core/reduction_op.hpp>
+#include <peerfold/execution/options.hpp>
+#include <peerfold/execution/thread_place.hpp>
+#include <peerfold/memory/symmetric_buffer.hpp>
+#include <peerfold/policy/plan.hpp>
+#include <peerfold/policy/policy.hpp>
+#include <peerfold/policy/selector.hpp>
+#include <peerfold/team/arguments.hpp>
+#include <peerfold/team/team.hpp>
+#include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/store_flag.hpp>
+
+#if defined(__CUDACC__)
+#include <peerfold/execution/gpu_place.cuh>
+#endif
+
+#include <array>
+#include <cstddef>
+
+namespace peerfold {
+
+namespace detail {
+
+/// One all-reduce as one block of one rank runs it.
+template <element T, policy P, class Load, class Op, class Finish, class Store>
+struct all_reduce_body {
+  static constexpr collective which = collective::all_reduce;
+
+  transport::tiling tiles;
+  Load load;
+  Op op;
+  Finish finish;
+  Store store;
+
+  template <class Context>
+  using transport_type =
+      stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context>,
+                         transport::store_flag<T, Context>>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c};
+    bool done;
+    if constexpr (P.algorithm == algorithm_id::one_shot) {
+      done = algorithm::all_reduce_one_shot(c, t, tiles, load, op, finish, store);
+    } else {
+      done = algorithm::all_reduce_two_shot(c, t, tiles, load, op, finish, store);
+    }
+    if (done) t.close();
+    return done;
+  }
+};
+
+/// Launches ranks [first, last) with the functors of each.
+template <policy P, element T, class Team, class Load, class Op, class Finish, class Store>
+[[nodiscard]] error launch_all_reduce(Team& team, int first, int last, std::size_t count,
+                                      const std::array<Load, Team::size>& loads, const Op& op,
+                                      const Finish& finish,
+                                      const std::array<Store, Team::size>& stores,
+                                      const call_options& options) {
+  using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
+  using context = typename Team::place_type::template context<Team::size>;
+  auto& ranks = *team.ranks();
+  const auto& shape = ranks.shape(options.channel);
+  const int blocks =
+      options.max_blocks == 0 ? shape.blocks : std::min(shape.blocks, options.max_blocks);
+  const launch_plan plan = make_plan<typename body::template transport_type<context>>(
+      count, P.algorithm == algorithm_id::one_shot ? 1 : Team::size, shape, blocks,
+      ranks.narrowest(), ranks.widest());
+  const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
+    return std::array<body, Team::size>{
+        body{plan.tiles, loads[R], op, finish, stores[R]}...};
+  }(std::make_index_sequence<Team::size>{});
+  return ranks.launch(options.channel, plan, bodies, first, last, options);
+}
+
+/// Chooses the policy and launches, once the arguments have been checked.
+template <class Policies, element T, class Team, class Load, class Op, class Finish, class Store>
+outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
+                                       const std::array<Load, Team::size>& loads, const Op& op,
+                                       const Finish& finish,
+                                       const std::array<Store, Team::size>& stores,
+                                       const call_options& options) {
+  const std::size_t bytes = count.value() * sizeof(T);
+  policy chosen = options.policy;
+  if (chosen == automatic) {
+    chosen = select_all_reduce(Team::size, bytes);
+    if (!Policies::contains(chosen)) chosen = Policies::list[0];
+  } else if (!Policies::contains(chosen)) {
+    return refuse({errc::invalid_argument,
+                   "options.policy: " + std::string{to_string(chosen)} +
+                       " is not among the policies that this call was compiled for"});
+  }
+  if (count.value() == 0) return accept();
+  error reason;
+  Policies::dispatch(chosen, [&]<policy P>() {
+    reason = launch_all_reduce<P, T>(team, first, last, count.value(), loads, op, finish, stores,
+                                     options);
+  });
+  if (reason) return refuse(std::move(reason));
+  return accept();
+}
+
+template <class Load>
+using loaded_t = stl::remove_cvref_t<decltype(std::declval<const Load&>()(std::size_t{}))>;
+
+}  // namespace detail
+
+/// All ranks of the team at once, with functors of the caller's, one load and one store functor a
+/// rank: loads[r](i) is element i of rank r (it may be called twice, and must give the same);
+/// op(A, A) folds accumulators; finish(A) makes the element, once; stores[r](i, value) gets every
+/// finished element on every rank, once. Functors are copied to where they run: trivially copyable,
+/// and on GPUs callable on the device.
+template <class Policies = every_policy, class Team, class Load, class Op, class Finish,
+          class Store>
+outcome<> transform_all_reduce(Team& team, element_count count,
+                               const std::array<Load, Team::size>& loads, const Op& op,
+                               const Finish& finish, const std::array<Store, Team::size>& stores,
+                               const call_options& options = {}) {
+  using T = detail::loaded_t<Load>;
+  if (error reason = detail::check_call(team, count, sizeof(T), options)) {
+    return detail::refuse(std::move(reason));
+  }
+  return detail::run_all_reduce<Policies, T>(team, 0, Team::size, count, loads, op, finish, stores,
+                                             options);
+}
+
+/// One rank's part of the same, with its own load and store functors.
+template <class Policies = every_policy, class Team, class Load, class Op, class Finish,
+          class Store>
+outcome<> transform_all_reduce(const rank_handle<Team>& rank, element_count count,
+                               const Load& load, const Op& op, const Finish& finish,
+                               const Store& store, const call_options& options = {}) {
+  using T = detail::loaded_t<Load>;
+  if (error reason = detail::check_call(rank.team(), count, sizeof(T), options)) {
+    return detail::refuse(std::move(reason));
+  }
+  return detail::run_all_reduce<Policies, T>(
+      rank.team(), rank.rank(), rank.rank() + 1, count,
+      detail::everywhere<Team::size>(load), op, finish, detail::everywhere<Team::size>(store),
+      options);
+}
+
+/// All ranks of the team at once, in ordinary memory: `count` elements at in[r] and out[r] of every
+/// rank r, in memory that rank r reaches.
+template <class Policies = every_policy, class Team, element T, class Op>
+outcome<> all_reduce(Team& team, const std::array<const T*, Team::size>& in,
+                     const std::array<T*, Team::size>& out, element_count count, const Op& op,
+                     const call_options& options = {}) {
+  if (error reason = detail::check_call(team, count, sizeof(T), options)) {
+    return detail::refuse(std::move(reason));
+  }
+  if (error reason = detail::check_buffers<T, Team::size>(in, out, count.value())) {
+    return detail::refuse(std::move(reason));
+  }
+  std::array<load_from<T>, Team::size> loads;
+  std::array<store_to<T>, Team::size> stores;
+  for (std::size_t r = 0; r < Team::size; ++r) {
+    loads[r].data = in[r];
+    stores[r].data = out[r];
+  }
+  return detail::run_all_reduce<Policies, T>(team, 0, Team::size, count, loads, op,
+                                             default_finish_t<Op, T, Team::size>{}, stores,
+                                             options);
+}
+
+/// One rank's part, in ordinary memory of that rank: `count` elements at `in` and `out`.
+template <class Policies = every_policy, class Team, element T, class Op>
+outcome<> all_reduce(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
+                     const Op& op, const call_options& options = {}) {
+  if (error reason = detail::check_call(rank.team(), count, sizeof(T), options)) {
+    return detail::refuse(std::move(reason));
+  }
+  if (error reason = detail::check_buffers<T, 1>({in}, {out}, count.value())) {
+    return detail::refuse(std::move(reason));
+  }
+  return detail::run_all_reduce<Policies, T>(
+      rank.team(), rank.rank(), rank.rank() + 1, count,
+      detail::everywhere<Team::size>(load_from<T>{in}), op,
+      default_finish_t<Op, T, Team::size>{},
+      detail::everywhere<Team::size>(store_to<T>{out}), options);
+}
+
+/// All ranks of the team at once, from symmetric memory to symmetric memory of the same size;
+/// two-shot policies write results straight into the peers' memory.
+template <class Policies = every_policy, int N, class Place, class Tag, element T, class Op>
+outcome<> all_reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
+                     symmetric_buffer<T, N, Tag>& out, const Op& op,
+                     const call_options& options = {}) {
+  const element_count count = in.size();
+  if (error reason = detail::check_call(team, count, sizeof(T), options)) {
+    return detail::refuse(std::move(reason));
+  }
+  if (error reason = detail::check_symmetric(team, in, out)) {
+    return detail::refuse(std::move(reason));
+  }
+  std::array<load_from<T>, N> loads;
+  std::array<store_to_symmetric<T, N>, N> stores;
+  for (int r = 0; r < N; ++r) {
+    loads[static_cast<std::size_t>(r)].data = in.data(r);
+    stores[static_cast<std::size_t>(r)].data = out.data(r);
+    for (int q = 0; q < N; ++q) stores[static_cast<std::size_t>(r)].peers[q] = out.data(q);
+  }
+  return detail::run_all_reduce<Policies, T>(team, 0, N, count, loads, op,
+                                             default_finish_t<Op, T, N>{}, stores, options);
+}
+
+/// The same in place.
+template <class Policies = every_policy, int N, class Place, class Tag, element T, class Op>
+outcome<> all_reduce(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer, const Op& op,
+                     const call_options& options = {}) {
+  return all_reduce<Policies>(team, buffer, buffer, op, options);
+}
+
+/// One rank's part, from symmetric memory to symmetric memory of the same size.
+template <class Policies = every_policy, int N, class Place, class Tag, element T, class Op>
+outcome<> all_reduce(const rank_handle<team<N, Place, Tag>>& rank,
+                     const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
+                     const Op& op, const call_options& options = {}) {
+  const element_count count = in.size();
+  if (error reason = detail::check_call(rank.team(), count, sizeof(T), options)) {
+    return detail::refuse(std::move(reason));
+  }
+  if (error reason = detail::check_symmetric(rank.team(), in, out)) {
+    return detail::refuse(std::move(reason));
+  }
+  store_to_symmetric<T, N> store;
+  store.data = out.data(rank.rank());
+  for (int q = 0; q < N; ++q) store.peers[q] = out.data(q);
+  return detail::run_all_reduce<Policies, T>(
+      rank.team(), rank.rank(), rank.rank() + 1, count,
+      detail::everywhere<N>(load_from<T>{in.data(rank.rank())}), op, default_finish_t<Op, T, N>{},
+      detail::everywhere<N>(store), options);
+}
+
+}  // namespace peerfold

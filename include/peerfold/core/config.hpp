@@ -1,0 +1,82 @@
+/// \file
+/// What differs between compilers, in one place: host/device markers, loop hints, and which
+/// standard library a translation unit has.
+#pragma once
+
+#if defined(__CUDACC_RTC__)
+#include <cuda/std/concepts>
+#include <cuda/std/cstddef>
+#include <cuda/std/cstdint>
+#include <cuda/std/type_traits>
+#else
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#endif
+
+/// Marks a function that runs on the host and, where nvcc compiles it, on the device too.
+#if defined(__CUDACC__)
+#define PEERFOLD_HD __host__ __device__
+#else
+#define PEERFOLD_HD
+#endif
+
+/// 1 while the device side of a translation unit is compiled.
+#if defined(__CUDA_ARCH__)
+#define PEERFOLD_DEVICE_PASS 1
+#else
+#define PEERFOLD_DEVICE_PASS 0
+#endif
+
+/// Unrolls the loop that follows (on the device; a host compiler decides for itself).
+#if defined(__CUDA_ARCH__)
+#define PEERFOLD_UNROLL _Pragma("unroll")
+#else
+#define PEERFOLD_UNROLL
+#endif
+
+/// Keeps a rarely taken path out of line, so that it costs the fast path no registers.
+#if defined(__CUDACC__)
+#define PEERFOLD_NOINLINE __noinline__
+#else
+#define PEERFOLD_NOINLINE __attribute__((noinline))
+#endif
+
+/// 1 where errors are thrown; 0 where functions return them (see core/error.hpp).
+#if !defined(PEERFOLD_EXCEPTIONS)
+#if defined(__cpp_exceptions)
+#define PEERFOLD_EXCEPTIONS 1
+#else
+#define PEERFOLD_EXCEPTIONS 0
+#endif
+#endif
+
+namespace peerfold {
+
+/// The standard library of this translation unit: NVRTC has libcu++ only.
+#if defined(__CUDACC_RTC__)
+namespace stl = ::cuda::std;
+#else
+namespace stl = ::std;
+#endif
+
+using stl::int16_t;
+using stl::int32_t;
+using stl::int64_t;
+using stl::int8_t;
+using stl::size_t;
+using stl::uint16_t;
+using stl::uint32_t;
+using stl::uint64_t;
+using stl::uint8_t;
+using stl::uintptr_t;
+
+/// The bits of `from` as a value of type To. (std::bit_cast is not a device function.)
+template <class To, class From>
+  requires(sizeof(To) == sizeof(From))
+PEERFOLD_HD constexpr To bit_cast(const From& from) noexcept {
+  return __builtin_bit_cast(To, from);
+}
+
+}  // namespace peerfold

@@ -1,0 +1,79 @@
+/// \file
+/// Element types: which there are, in what type they are folded, and how they widen and round.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+
+#if !defined(PEERFOLD_HAS_FLOAT16)
+#if defined(__CUDACC__) || __has_include(<cuda_bf16.h>)
+#define PEERFOLD_HAS_FLOAT16 1
+#else
+#define PEERFOLD_HAS_FLOAT16 0
+#endif
+#endif
+
+#if PEERFOLD_HAS_FLOAT16
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#endif
+
+namespace peerfold {
+
+/// A type whose values can travel as bytes and fill packs without a remainder.
+template <class T>
+concept element = stl::is_trivially_copyable_v<T> && !stl::is_const_v<T> &&
+                  (sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
+
+/// How an element is folded: the accumulator type, and the conversions to and from it. The
+/// conversion back rounds to nearest even, once. Specialise for a type of your own.
+template <class T>
+struct element_traits {
+  using accumulator = T;
+  PEERFOLD_HD static constexpr T widen(const T& value) noexcept { return value; }
+  PEERFOLD_HD static constexpr T narrow(const T& value) noexcept { return value; }
+};
+
+#if PEERFOLD_HAS_FLOAT16
+/// Half precision is folded in float. Both conversions keep subnormals, also under fast-math.
+template <>
+struct element_traits<__half> {
+  using accumulator = float;
+  PEERFOLD_HD static float widen(const __half& value) noexcept { return __half2float(value); }
+  PEERFOLD_HD static __half narrow(float value) noexcept {
+#if PEERFOLD_DEVICE_PASS
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return __ushort_as_half(bits);
+#else
+    return __float2half_rn(value);
+#endif
+  }
+};
+
+/// bfloat16 is folded in float. Widening is a shift, so it keeps subnormals under fast-math too.
+template <>
+struct element_traits<__nv_bfloat16> {
+  using accumulator = float;
+  PEERFOLD_HD static float widen(const __nv_bfloat16& value) noexcept {
+    return bit_cast<float>(uint32_t{bit_cast<uint16_t>(value)} << 16);
+  }
+  PEERFOLD_HD static __nv_bfloat16 narrow(float value) noexcept {
+#if PEERFOLD_DEVICE_PASS
+    unsigned short bits;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return __ushort_as_bfloat16(bits);
+#else
+    const uint32_t bits = bit_cast<uint32_t>(value);
+    const bool is_nan = (bits & 0x7fff'ffffu) > 0x7f80'0000u;
+    const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+    return bit_cast<__nv_bfloat16>(static_cast<uint16_t>(is_nan ? 0x7fffu : rounded >> 16));
+#endif
+  }
+};
+#endif
+
+/// The type in which elements of type T are folded: float for 16-bit floating types, else T.
+template <class T>
+using accumulator_t = typename element_traits<T>::accumulator;
+
+}  // namespace peerfold

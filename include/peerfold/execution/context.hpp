@@ -1,0 +1,148 @@
+/// \file
+/// The context: what an algorithm knows of the rank and the block that run it. One template for
+/// all places; they differ in the group.
+#pragma once
+
+#include <peerfold/arch/clock.hpp>
+#include <peerfold/arch/ordered_access.hpp>
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/delay.hpp>
+#include <peerfold/sync/fault.hpp>
+
+namespace peerfold::execution {
+
+/// One block of one rank, for the length of one call. `Group` is the workers of the block: lanes
+/// that run the same code, each with its own context.
+template <int N, class Group>
+class context {
+ public:
+  static constexpr int size = N;
+  using group_type = Group;
+
+  /// Enters the call: takes the block's ticket and looks whether the team is poisoned. All lanes of
+  /// the group construct theirs. `scratch` is at least `scratch_bytes` of memory that the group
+  /// shares, aligned to 16; `channel` and `host` outlive the context.
+  PEERFOLD_HD context(const memory::channel_view<N>& channel, sync::host_words* host, int rank,
+                      int block, int blocks, Group group, void* scratch, collective which) noexcept
+      : channel_{channel},
+        host_{host},
+        scratch_{scratch},
+        group_{group},
+        rank_{rank},
+        block_{block},
+        blocks_{blocks},
+        which_{which} {
+    poison_ = arch::load_relaxed(&channel_.poison(rank_)->poison);
+    if (group_.elect()) was_busy_ = arch::exchange_local(&state().busy, 1);
+  }
+
+  static constexpr int scratch_bytes = 512;
+
+  [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
+  [[nodiscard]] PEERFOLD_HD int block() const noexcept { return block_; }
+  [[nodiscard]] PEERFOLD_HD int blocks() const noexcept { return blocks_; }
+  [[nodiscard]] PEERFOLD_HD const Group& group() const noexcept { return group_; }
+  [[nodiscard]] PEERFOLD_HD const memory::channel_view<N>& channel() const noexcept {
+    return channel_;
+  }
+
+  /// This block's state between calls.
+  [[nodiscard]] PEERFOLD_HD memory::block_state<N>& state() const noexcept {
+    return *channel_.layout.state(channel_.arena[rank_], block_);
+  }
+
+  /// Memory that the group shares, uninitialised.
+  template <class T>
+  [[nodiscard]] PEERFOLD_HD T& scratch() const noexcept {
+    static_assert(sizeof(T) <= scratch_bytes && stl::is_trivially_copyable_v<T>);
+    return *static_cast<T*>(scratch_);
+  }
+
+  /// Whether this lane has seen no fault. Lanes of a group may differ: vote before branching.
+  [[nodiscard]] PEERFOLD_HD bool healthy() const noexcept { return poison_ == 0; }
+
+  /// Counts a poll that found nothing; true when the wait must end, because the budget is spent or
+  /// the team was poisoned or aborted. A lane keeps one `since` (from 0) and `polls` (from 0) a
+  /// wait. The expensive looks are taken every `Group::polls_between_looks` polls, out of line.
+  [[nodiscard]] PEERFOLD_HD bool give_up(uint32_t& polls, uint64_t& since, int peer,
+                                         uint32_t expected, uint32_t seen) noexcept {
+    if (++polls % Group::polls_between_looks != 0) {
+      arch::pause();
+      return false;
+    }
+    since = look(channel_, host_, since, was_busy_, call(peer, expected, seen));
+    if (since != 0) return false;
+    poison_ = sync::poisoned;
+    return true;
+  }
+
+  PEERFOLD_HD void delay(sync::delay_site site, uint64_t message) const noexcept {
+    sync::maybe_delay(channel_.delay_seed, site, rank_, block_, message);
+  }
+
+  /// Leaves the call: gives the block's ticket back. All lanes have finished their work before.
+  PEERFOLD_HD void leave() noexcept {
+    if (!group_.elect()) return;
+    if (was_busy_ != 0) {
+      fault_report report = call(-1, 0, 0);
+      report.kind = fault_kind::channel_busy;
+      poison(channel_, host_, report);
+    }
+    arch::store_relaxed(&state().busy, uint32_t{0});
+  }
+
+ private:
+  [[nodiscard]] PEERFOLD_HD fault_report call(int peer, uint32_t expected,
+                                              uint32_t seen) const noexcept {
+    return {fault_kind::none, rank_,  peer,     which_,
+            channel_.channel, block_, expected, seen};
+  }
+
+  /// Returns when the wait began, or 0 if it is over.
+  PEERFOLD_NOINLINE PEERFOLD_HD static uint64_t look(const memory::channel_view<N>& channel,
+                                                     sync::host_words* host, uint64_t since,
+                                                     uint32_t was_busy,
+                                                     fault_report report) noexcept {
+    if (arch::load_relaxed(&channel.poison(report.rank)->poison) != 0) return 0;
+    const uint64_t now = arch::now_ns();
+    if (was_busy != 0) {
+      report.kind = fault_kind::channel_busy;
+    } else if (arch::load_relaxed(&host->abort) != 0) {
+      report.kind = fault_kind::aborted;
+    } else if (since != 0 && now - since > channel.wait_budget_ns) {
+      report.kind = fault_kind::timeout;
+    } else {
+      return since != 0 ? since : now;
+    }
+    poison(channel, host, report);
+    return 0;
+  }
+
+  /// Writes this rank's report, if it is the first, and poisons every rank.
+  PEERFOLD_NOINLINE PEERFOLD_HD static void poison(const memory::channel_view<N>& channel,
+                                                   sync::host_words* host,
+                                                   const fault_report& report) noexcept {
+    if (arch::exchange_local(&channel.poison(report.rank)->claimed, 1) == 0) {
+      host->report = report;
+      arch::store_release(&host->faulted, uint32_t{1});
+    }
+    for (int peer = 0; peer < N; ++peer) {
+      arch::store_relaxed(&channel.poison(peer)->poison, sync::poisoned);
+    }
+  }
+
+  const memory::channel_view<N>& channel_;
+  sync::host_words* host_;
+  void* scratch_;
+  Group group_;
+  int rank_;
+  int block_;
+  int blocks_;
+  collective which_;
+  uint32_t poison_ = 0;
+  uint32_t was_busy_ = 0;
+};
+
+}  // namespace peerfold::execution

@@ -1,0 +1,58 @@
+/// \file
+/// Plans: how a policy cuts a message into tiles and over how many blocks of how many lanes. A plan
+/// depends on nothing but what all ranks agree on, so every rank makes the same.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/memory/arena.hpp>
+#include <peerfold/transport/tile.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace peerfold {
+
+/// What one rank runs for one call.
+struct launch_plan {
+  int blocks = 1;
+  int width = 1;  ///< lanes a block
+  transport::tiling tiles;
+};
+
+namespace detail {
+
+constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b != 0 ? 1 : 0); }
+
+/// A plan for `count` elements over `Transport`, in tiles of `parts` shares, for at most
+/// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest lanes
+/// that hold the message at once; tiles of at least one pack a lane; and, where the transport sends
+/// ahead, several tiles a block, so that there is something to send.
+template <class Transport>
+constexpr launch_plan make_plan(size_t count, uint32_t parts, const memory::channel_shape& shape,
+                                int max_blocks, int narrowest, int widest) noexcept {
+  constexpr uint32_t pack = Transport::pack_type::size;
+  constexpr size_t tiles_wanted = Transport::traits.lag > 0 ? 4 : 1;
+  constexpr size_t line = 8;  // packs of 16 bytes: shares start on a line of 128 bytes
+  const size_t packs = std::max<size_t>(1, divide_up(divide_up(count, parts), pack));
+  const auto blocks = static_cast<size_t>(max_blocks);
+  int width = narrowest;
+  while (width < widest && blocks * static_cast<size_t>(width) < packs) width *= 2;
+
+  const size_t capacity = Transport::capacity(shape, width) / pack;
+  size_t share = divide_up(packs, blocks * tiles_wanted);
+  share = std::max(share, std::min(packs, static_cast<size_t>(width)));
+  share = std::min(divide_up(share, line) * line, capacity);
+
+  launch_plan plan;
+  plan.width = width;
+  plan.tiles.count = count;
+  plan.tiles.parts = parts;
+  plan.tiles.share = static_cast<uint32_t>(share) * pack;
+  plan.tiles.tiles = static_cast<uint32_t>(
+      divide_up(count, static_cast<size_t>(plan.tiles.share) * parts));
+  plan.blocks = static_cast<int>(std::min<size_t>(blocks, plan.tiles.tiles));
+  return plan;
+}
+
+}  // namespace detail
+}  // namespace peerfold

@@ -1,0 +1,70 @@
+/// \file
+/// Policies: plain values that name an algorithm and the transport it runs over.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace peerfold {
+
+enum class algorithm_id : uint8_t { automatic, one_shot, two_shot };
+enum class transport_id : uint8_t { automatic, packet, store };
+
+/// How a collective is to be carried out. Every policy here is reproducible: the bits of the result
+/// do not depend on which one ran.
+struct policy {
+  algorithm_id algorithm = algorithm_id::automatic;
+  transport_id transport = transport_id::automatic;
+
+  friend constexpr bool operator==(const policy&, const policy&) = default;
+};
+
+inline constexpr policy automatic{};
+inline constexpr policy one_shot_packet{algorithm_id::one_shot, transport_id::packet};
+inline constexpr policy one_shot_store{algorithm_id::one_shot, transport_id::store};
+inline constexpr policy two_shot_packet{algorithm_id::two_shot, transport_id::packet};
+inline constexpr policy two_shot_store{algorithm_id::two_shot, transport_id::store};
+
+/// Every policy of all_reduce.
+inline constexpr std::array all_policies{one_shot_packet, one_shot_store, two_shot_packet,
+                                         two_shot_store};
+
+/// "one_shot/packet" and the like, or "automatic".
+constexpr std::string_view to_string(const policy& p) noexcept {
+  if (p == one_shot_packet) return "one_shot/packet";
+  if (p == one_shot_store) return "one_shot/store";
+  if (p == two_shot_packet) return "two_shot/packet";
+  if (p == two_shot_store) return "two_shot/store";
+  return p == automatic ? "automatic" : "(no policy)";
+}
+
+/// The policy of that name; nothing if there is none.
+constexpr std::optional<policy> parse_policy(std::string_view name) noexcept {
+  for (const policy& p : all_policies) {
+    if (to_string(p) == name) return p;
+  }
+  if (name == to_string(automatic)) return automatic;
+  return std::nullopt;
+}
+
+/// A list of policies for the compiler: what a call instantiates.
+template <policy... List>
+struct policies {
+  static constexpr std::size_t size = sizeof...(List);
+  static constexpr std::array<policy, sizeof...(List)> list{List...};
+
+  static constexpr bool contains(const policy& p) noexcept { return ((p == List) || ...); }
+
+  /// Calls visit.template operator()<P>() for the P of the list that equals p; false if none does.
+  template <class Visit>
+  static bool dispatch(const policy& p, Visit&& visit) {
+    return ((p == List ? (visit.template operator()<List>(), true) : false) || ...);
+  }
+};
+
+using every_policy = policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store>;
+
+}  // namespace peerfold

@@ -1,0 +1,49 @@
+/// \file
+/// Faults: what is known when a wait ends without its data, and the words by which it spreads.
+#pragma once
+
+#include <peerfold/arch/ordered_access.hpp>
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+
+namespace peerfold {
+
+enum class fault_kind : uint32_t {
+  none,
+  timeout,       ///< a peer did not arrive within the wait budget
+  aborted,       ///< the host called abort()
+  channel_busy,  ///< two kernels used one channel at once
+};
+
+/// What one rank knew when it gave up.
+struct fault_report {
+  fault_kind kind = fault_kind::none;
+  int32_t rank = -1;      ///< the rank that gave up
+  int32_t peer = -1;      ///< the rank it was waiting for; -1 if for none
+  collective where = collective::none;
+  int32_t channel = -1;
+  int32_t block = -1;
+  uint32_t expected = 0;  ///< sequence number on the wire
+  uint32_t seen = 0;      ///< likewise
+};
+
+namespace sync {
+
+/// The words of one rank that the host can read while kernels run (pinned memory for a GPU).
+struct alignas(64) host_words {
+  uint32_t abort = 0;     ///< written by the host
+  uint32_t faulted = 0;   ///< written by the rank, released after `report`
+  fault_report report{};
+};
+
+/// The words at the start of every rank's arena.
+struct alignas(128) poison_words {
+  uint32_t poison = 0;    ///< not 0 once any rank gave up; written by every rank, always the same
+  uint32_t claimed = 0;   ///< whoever changes it from 0 writes this rank's report
+};
+
+/// The one value of a poison word that is not 0.
+inline constexpr uint32_t poisoned = 1;
+
+}  // namespace sync
+}  // namespace peerfold

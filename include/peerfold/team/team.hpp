@@ -1,0 +1,199 @@
+/// \file
+/// Teams: N ranks that call collectives together.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/core/rank.hpp>
+#include <peerfold/execution/options.hpp>
+#include <peerfold/memory/arena.hpp>
+#include <peerfold/memory/provider.hpp>
+#include <peerfold/team/status.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peerfold {
+
+namespace execution {
+struct thread_place;
+struct gpu_place;
+}  // namespace execution
+
+template <class Team>
+class rank_handle;
+
+/// N ranks in one place. `Tag` tells teams apart at compile time that must not be mixed. Movable,
+/// not copyable. A team is made from options that say how long ranks wait and which channels it has;
+/// it owns its staging, and all memory it needs is taken when it is made.
+///
+/// Calls of one rank on one channel are made in one order, the same on every rank. Members may be
+/// called from several threads at once, but for moves and destruction.
+template <int N, class Place, class Tag = void>
+  requires rank_count<N>
+class team {
+  using ranks_type = typename Place::template ranks<N>;
+
+ public:
+  static constexpr int size = N;
+  using place_type = Place;
+  using tag_type = Tag;
+
+  /// A team of threads of this process.
+  [[nodiscard]] static outcome<team> on_threads(const team_options& options = {})
+    requires std::same_as<Place, execution::thread_place>
+  {
+    return make(options);
+  }
+
+  /// A team on GPUs of this process: rank r on device devices[r], one of the numbers of
+  /// cudaSetDevice. A device may stand there several times: its ranks share it, and are launched
+  /// together by team calls. Enables peer access between the devices.
+  [[nodiscard]] static outcome<team> on_devices(const std::vector<int>& devices,
+                                                const team_options& options = {})
+    requires std::same_as<Place, execution::gpu_place>
+  {
+    return make(devices, options);
+  }
+
+  /// Rank `rank` of this team, 0 <= rank < N, for calls that one rank makes for itself. It refers to
+  /// the team, which must not be moved meanwhile.
+  [[nodiscard]] outcome<rank_handle<team>> rank(int rank) noexcept(!PEERFOLD_EXCEPTIONS) {
+    if (rank < 0 || rank >= N) {
+      return detail::refuse<rank_handle<team>>(
+          {errc::invalid_argument, "rank: " + std::to_string(rank) + "; this team has ranks 0 to " +
+                                       std::to_string(N - 1)});
+    }
+    return rank_handle<team>{*this, rank};
+  }
+
+  /// Whether the team may be used, and the faults so far. Never blocks.
+  [[nodiscard]] team_status status() const {
+    team_status status;
+    if (ranks_ == nullptr) return status;
+    for (int r = 0; r < N; ++r) {
+      sync::host_words& words = ranks_->words(r);
+      if (arch::load_acquire(&words.faulted) != 0) status.add(words.report);
+      if (arch::load_relaxed(&words.abort) != 0) status.set_aborted();
+    }
+    return status;
+  }
+
+  /// Makes every running call of the team return and refuses further ones. Does not wait.
+  void abort() noexcept {
+    if (ranks_ == nullptr) return;
+    for (int r = 0; r < N; ++r) arch::store_relaxed(&ranks_->words(r).abort, std::uint32_t{1});
+    ranks_->poison_all();
+  }
+
+  /// Bytes of staging that the team holds, a rank; fixed when it was made.
+  [[nodiscard]] std::size_t staging_bytes() const noexcept {
+    return ranks_ == nullptr ? 0 : ranks_->staging_bytes();
+  }
+  /// How many channels it has.
+  [[nodiscard]] int channels() const noexcept { return ranks_ == nullptr ? 0 : ranks_->channels(); }
+  /// The blocks a rank may use on a channel.
+  [[nodiscard]] int blocks(int channel = 0) const noexcept {
+    return ranks_->shape(channel).blocks;
+  }
+
+  /// A number that no other team of this process has; 0 after a move.
+  [[nodiscard]] std::uint64_t id() const noexcept { return ranks_ == nullptr ? 0 : id_; }
+  /// Where its ranks' memory comes from; null after a move.
+  [[nodiscard]] std::shared_ptr<memory::provider> provider() const noexcept {
+    return ranks_ == nullptr ? nullptr : ranks_->provider();
+  }
+
+  /// The device of a rank.
+  [[nodiscard]] int device(int rank) const noexcept
+    requires std::same_as<Place, execution::gpu_place>
+  {
+    return ranks_->device(rank);
+  }
+  /// The team's own stream of a rank; ranks of one device share it.
+  [[nodiscard]] CUstream_st* stream(int rank) const noexcept
+    requires std::same_as<Place, execution::gpu_place>
+  {
+    return ranks_->stream(rank);
+  }
+  /// Waits until the team's own streams are idle.
+  outcome<> synchronize() const
+    requires std::same_as<Place, execution::gpu_place>
+  {
+    if (error reason = ranks_->synchronize()) return detail::refuse(std::move(reason));
+    return detail::accept();
+  }
+
+  /// The place's ranks, for collectives; null after a move.
+  [[nodiscard]] ranks_type* ranks() const noexcept { return ranks_.get(); }
+
+ private:
+  explicit team(std::unique_ptr<ranks_type> ranks) : ranks_{std::move(ranks)} {}
+
+  template <class... Arguments>
+  [[nodiscard]] static outcome<team> make(const Arguments&... arguments) {
+    std::unique_ptr<ranks_type> ranks;
+    error reason = check(arguments...);
+    if (!reason) reason = ranks_type::make(arguments..., ranks);
+    if (reason) return detail::refuse<team>(std::move(reason));
+    return team{std::move(ranks)};
+  }
+
+  [[nodiscard]] static error check(const std::vector<int>& devices, const team_options& options) {
+    if (devices.size() != static_cast<std::size_t>(N)) {
+      return {errc::invalid_argument, "devices: " + std::to_string(devices.size()) +
+                                          " devices for a team of " + std::to_string(N) +
+                                          " ranks; name one a rank (repeats are fine)"};
+    }
+    return check(options);
+  }
+
+  [[nodiscard]] static error check(const team_options& options) {
+    if (options.wait_budget <= std::chrono::nanoseconds::zero()) {
+      return {errc::invalid_argument, "wait_budget: " + std::to_string(options.wait_budget.count()) +
+                                          " ns; it must be positive"};
+    }
+    if (options.channels.empty() || options.channels.size() > 64) {
+      return {errc::invalid_argument, "channels: " + std::to_string(options.channels.size()) +
+                                          "; a team has 1 to 64 channels"};
+    }
+    return {};
+  }
+
+  static std::uint64_t next_id() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+  }
+
+  std::unique_ptr<ranks_type> ranks_;
+  std::uint64_t id_ = next_id();
+};
+
+/// One rank of a team; refers to the team.
+template <class Team>
+class rank_handle {
+ public:
+  using team_type = Team;
+
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] Team& team() const noexcept { return *team_; }
+
+ private:
+  friend Team;
+  rank_handle(Team& team, int rank) noexcept : team_{&team}, rank_{rank} {}
+
+  Team* team_;
+  int rank_;
+};
+
+template <int N, class Tag = void>
+using thread_team = team<N, execution::thread_place, Tag>;
+
+template <int N, class Tag = void>
+using gpu_team = team<N, execution::gpu_place, Tag>;
+
+}  // namespace peerfold

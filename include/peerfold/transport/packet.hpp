@@ -1,0 +1,242 @@
+/// \file
+/// The packet transport ("LL"): data and sequence number travel in one 64-bit word, so a word that
+/// bears the awaited number *is* the data: no flag, no fence, one crossing of the link. Half the
+/// bandwidth; the least latency. (NCCL calls this protocol LL; the form here is of our own.)
+///
+/// Why a slot is free when it is reused. The slots are two, and every message is answered: the
+/// algorithms that run over this transport exchange, message for message, with every peer. A rank
+/// sends message m + 1 to a peer only after it has received the peer's message m, lane by lane the
+/// same packs, or all packs and a vote of its group. The peer sent m after its group's vote on
+/// m - 1, that is after its last lane had read m - 1. So the slot of m + 1, which held m - 1, is
+/// free. What a call leaves unread does not exist: each call receives all that is sent to it.
+#pragma once
+
+#include <peerfold/arch/ordered_access.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/rank.hpp>
+#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/delay.hpp>
+#include <peerfold/sync/sequence.hpp>
+#include <peerfold/transport/fragment.hpp>
+#include <peerfold/transport/lane_elements.hpp>
+#include <peerfold/transport/traits.hpp>
+
+namespace peerfold::transport {
+
+/// Packets between all ranks of a context. One object a lane; every member function is called by
+/// all lanes of the group, in the same order on every rank.
+template <element T, class Context>
+class packet
+    : public lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>,
+                           Context> {
+  using base = lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>, Context>;
+  using base::c_;
+  static constexpr int n = Context::size;
+  static constexpr int others = n - 1;
+
+ public:
+  using element_type = T;
+  using pack_type = arch::pack<T, 8>;
+  using fragment_type = fragment<pack_type, Context::group_type::packet_packs>;
+  static constexpr transport_traits traits{.name = "packet", .slots = memory::packet_slots};
+
+  /// The most elements one message carries, on channels of this shape.
+  [[nodiscard]] static constexpr uint32_t capacity(const memory::channel_shape& shape,
+                                                   int width) noexcept {
+    const auto held = static_cast<uint32_t>(width * fragment_type::packs);
+    return (held < shape.packet_lines ? held : shape.packet_lines) * pack_type::size;
+  }
+
+  PEERFOLD_HD explicit packet(Context& c) noexcept : base{c}, ok_{c.healthy()} {
+    const auto& sequences = c_.state().packet;
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      sent_[j] = sequences.sent[rank_after<n>(c_.rank(), j + 1)];
+      received_[j] = sequences.received[peer(j)];
+    }
+  }
+
+  /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
+  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) const noexcept {
+    const int to = rank_after<n>(c_.rank(), step);
+    const uint64_t message = sent_[step - 1] + commits_ + 1;
+    c_.delay(sync::delay_site::before_publish, message);
+    const auto& channel = c_.channel();
+    arch::word_pair* slot =
+        channel.layout.packet_slot(channel.arena[to], c_.block(), to, c_.rank(), message);
+    const uint64_t mark = static_cast<uint64_t>(sync::wire(message)) << 32;
+    for_each_pack<fragment_type::packs>(
+        c_.group(), packs_of(x, pack_type::size), [&](int u, uint32_t i) {
+          const auto data = bit_cast<words>(values.at[u]);
+          arch::store_relaxed(slot + i, {mark | data.at[0], mark | data.at[1]});
+        });
+  }
+
+  /// Ends the message to every peer. Packets publish themselves.
+  PEERFOLD_HD void commit() noexcept { ++commits_; }
+
+  /// What the peers sent; valid in this lane until the transport's next receive().
+  class arrivals {
+   public:
+    /// Whether this lane has all of its packs. Lanes may differ: release() tells the group.
+    PEERFOLD_HD explicit operator bool() const noexcept { return ok_; }
+
+    /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
+    /// Called with q and u known at compile time (in unrolled loops), they stay in registers.
+    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, int u, uint32_t /*i*/,
+                                                const pack_type& mine) const noexcept {
+      if (q == rank_) return mine;
+      return q < rank_ ? at_[q < others ? q : 0].at[u] : at_[q > 0 ? q - 1 : 0].at[u];
+    }
+
+   private:
+    friend class packet;
+    fragment_type at_[others > 0 ? others : 1];
+    int rank_;
+    bool ok_;
+  };
+
+  /// Waits for the next message of every peer, which carries a tile of x's size.
+  [[nodiscard]] PEERFOLD_HD arrivals receive(const tile& x) noexcept {
+    return receive_each([&](int) { return x; });
+  }
+
+  /// The same where rank q's message carries a tile of the size of tile_of(q).
+  template <class TileOf>
+  [[nodiscard]] PEERFOLD_HD arrivals receive_each(TileOf tile_of) noexcept {
+    arrivals in;
+    in.rank_ = c_.rank();
+    const auto& channel = c_.channel();
+    const arch::word_pair* slot[others > 0 ? others : 1];
+    uint32_t packs[others > 0 ? others : 1];
+    uint32_t most = 0;
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      slot[j] = channel.layout.packet_slot(channel.arena[c_.rank()], c_.block(), c_.rank(), peer(j),
+                                           number(j));
+      packs[j] = packs_of(tile_of(peer(j)), pack_type::size);
+      most = most < packs[j] ? packs[j] : most;
+    }
+    for_each_pack<fragment_type::packs>(
+        c_.group(), most, [&](int u, uint32_t i) {
+          // All peers' lines are asked for before any is waited for.
+          uint32_t missing = 0;
+          PEERFOLD_UNROLL
+          for (int j = 0; j < others; ++j) {
+            if (ok_ && i < packs[j]) missing |= 1u << j;
+          }
+          uint32_t polls = 0;
+          uint64_t since = 0;
+          while (missing != 0) {
+            arch::word_pair line[others > 0 ? others : 1];
+            PEERFOLD_UNROLL
+            for (int j = 0; j < others; ++j) {
+              if (missing >> j & 1u) line[j] = arch::load_relaxed(slot[j] + i);
+            }
+            PEERFOLD_UNROLL
+            for (int j = 0; j < others; ++j) {
+              if ((missing >> j & 1u) && is_message(line[j], sync::wire(number(j)))) {
+                in.at_[j].at[u] = bit_cast<pack_type>(words{{static_cast<uint32_t>(line[j].low),
+                                                             static_cast<uint32_t>(line[j].high)}});
+                missing &= ~(1u << j);
+              }
+            }
+            if (missing != 0 && gave_up(polls, since, missing, line)) {
+              ok_ = false;
+              break;
+            }
+          }
+        });
+    in.ok_ = ok_;
+    if (others > 0) c_.delay(sync::delay_site::after_receive, number(0));
+    return in;
+  }
+
+  /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
+  /// has received so far; where not, the call must end.
+  [[nodiscard]] PEERFOLD_HD bool release() noexcept {
+    const bool ok = !c_.group().any(!ok_);
+    bool lap = false;
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      lap = lap || sync::on_scrub_lap(number(j), memory::packet_slots);
+    }
+    if (lap) [[unlikely]] scrub();
+    ++receipts_;
+    return ok;
+  }
+
+  /// Keeps the sequence numbers for the next call or transport. To be called once, last.
+  PEERFOLD_HD void close() noexcept {
+    if (c_.group().elect()) {
+      auto& sequences = c_.state().packet;
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        sequences.sent[rank_after<n>(c_.rank(), j + 1)] = sent_[j] + commits_;
+        sequences.received[peer(j)] = received_[j] + receipts_;
+      }
+    }
+    c_.group().sync();
+  }
+
+ private:
+  struct words {
+    uint32_t at[2];
+  };
+
+  /// The j-th of the other ranks, ascending.
+  [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
+
+  /// The number of the message that peer j's next receive awaits.
+  [[nodiscard]] PEERFOLD_HD uint64_t number(int j) const noexcept {
+    return received_[j] + receipts_ + 1;
+  }
+
+  PEERFOLD_HD static bool is_message(const arch::word_pair& line, uint32_t mark) noexcept {
+    return static_cast<uint32_t>(line.low >> 32) == mark &&
+           static_cast<uint32_t>(line.high >> 32) == mark;
+  }
+
+  [[nodiscard]] PEERFOLD_HD bool gave_up(uint32_t& polls, uint64_t& since, uint32_t missing,
+                                         const arch::word_pair* line) noexcept {
+    int first = 0;
+    uint32_t expected = 0;
+    uint32_t seen = 0;
+    PEERFOLD_UNROLL
+    for (int j = others - 1; j >= 0; --j) {
+      if (missing >> j & 1u) {
+        first = peer(j);
+        expected = sync::wire(number(j));
+        seen = static_cast<uint32_t>(line[j].low >> 32);
+      }
+    }
+    return c_.give_up(polls, since, first, expected, seen);
+  }
+
+  /// Wipes this message's slots, where marks of lines that nobody rewrites could come round again:
+  /// see sync::scrub_period. The fences here and on the peer's lap order the wiping before the
+  /// peer's next write to these lines.
+  PEERFOLD_HD void scrub() const noexcept {
+    const auto& channel = c_.channel();
+    const auto width = static_cast<uint32_t>(c_.group().width());
+    const auto lane = static_cast<uint32_t>(c_.group().lane());
+    for (int j = 0; j < others; ++j) {
+      if (!sync::on_scrub_lap(number(j), memory::packet_slots)) continue;
+      arch::word_pair* slot = channel.layout.packet_slot(channel.arena[c_.rank()], c_.block(),
+                                                         c_.rank(), peer(j), number(j));
+      for (uint32_t i = lane; i < channel.layout.shape.packet_lines; i += width) {
+        arch::store_relaxed(slot + i, arch::word_pair{0, 0});
+      }
+    }
+    arch::fence_system();
+    c_.group().sync();
+  }
+
+  uint64_t sent_[others > 0 ? others : 1];      ///< by step - 1
+  uint64_t received_[others > 0 ? others : 1];  ///< by position among the others
+  uint32_t commits_ = 0;
+  uint32_t receipts_ = 0;
+  bool ok_;
+};
+
+}  // namespace peerfold::transport

@@ -1,0 +1,240 @@
+/// \file
+/// The store transport: a tile's data go into a slot of the peer's ring by plain stores, then one
+/// flag says that they are there. Full bandwidth; two crossings' worth of latency.
+///
+/// Why a slot is free when it is reused. A flag carries, beside the number of the last complete
+/// message, the number of the last message that its sender has released: the credit. A rank writes
+/// message m into a slot only after it has acquired a flag that releases m - slots, which held that
+/// slot before; the releasing rank wrote that flag after a barrier of its group behind its last
+/// read. Credits ride on messages, so two ranks must keep exchanging: with a lag of L tiles and two
+/// messages a tile, 2L + 4 slots let neither wait for a credit that only its own next message would
+/// bring.
+#pragma once
+
+#include <peerfold/arch/ordered_access.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/rank.hpp>
+#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/delay.hpp>
+#include <peerfold/sync/sequence.hpp>
+#include <peerfold/transport/fragment.hpp>
+#include <peerfold/transport/lane_elements.hpp>
+#include <peerfold/transport/traits.hpp>
+
+namespace peerfold::transport {
+
+/// Stores between all ranks of a context. One object a lane; every member function is called by
+/// all lanes of the group, in the same order on every rank.
+template <element T, class Context>
+class store_flag
+    : public lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>,
+                           Context> {
+  using base = lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>, Context>;
+  using base::c_;
+  static constexpr int n = Context::size;
+  static constexpr int others = n - 1;
+  static constexpr int lag_in_tiles = 2;
+  static_assert(memory::store_slots >= 2 * lag_in_tiles + 4);
+
+ public:
+  using element_type = T;
+  using pack_type = arch::pack<T, 16>;
+  using fragment_type = fragment<pack_type, Context::group_type::store_packs>;
+  static constexpr transport_traits traits{.name = "store",
+                                           .publishes_writes = true,
+                                           .slots = memory::store_slots,
+                                           .lag = lag_in_tiles};
+
+  /// The most elements one message carries, on channels of this shape.
+  [[nodiscard]] static constexpr uint32_t capacity(const memory::channel_shape& shape,
+                                                   int width) noexcept {
+    const auto held = static_cast<uint32_t>(width * fragment_type::packs);
+    const uint32_t slot = shape.store_bytes / pack_type::bytes;
+    return (held < slot ? held : slot) * pack_type::size;
+  }
+
+  PEERFOLD_HD explicit store_flag(Context& c) noexcept : base{c}, shared_{c.template scratch<shared>()} {
+    const auto& sequences = c_.state().store;
+    for_each_other([&](int peer) {
+      shared_.sent[peer] = sequences.sent[peer];
+      shared_.received[peer] = sequences.received[peer];
+      shared_.credit[peer] = credit_of(arch::load_acquire(flag_from(peer)));
+    });
+    // The vote makes a poisoned team one verdict for the group.
+    ok_ = !c_.group().any(!c_.healthy());
+  }
+
+  /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
+  /// 1 <= step < N. Published by commit().
+  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
+    const int to = rank_after<n>(c_.rank(), step);
+    const uint64_t message = shared_.sent[to] + commits_ + 1;
+    if (!has_credit(to, message)) [[unlikely]] {
+      await_credit(to, message);
+      if (!ok_) return;
+    }
+    const auto& channel = c_.channel();
+    stl::byte* slot =
+        channel.layout.store_slot(channel.arena[to], c_.block(), to, c_.rank(), message);
+    for_each_pack<fragment_type::packs>(c_.group(), packs_of(x, pack_type::size),
+                                        [&](int u, uint32_t i) {
+                                          arch::store_vector(slot + i * sizeof(pack_type),
+                                                             values.at[u]);
+                                        });
+  }
+
+  /// Publishes the message to every peer, and with it every plain write that a lane of the group
+  /// made to peers' memory before.
+  PEERFOLD_HD void commit() noexcept {
+    c_.group().sync();
+    ++commits_;
+    if (!ok_) return;
+    for_each_other([&](int peer) {
+      const uint64_t message = shared_.sent[peer] + commits_;
+      c_.delay(sync::delay_site::before_publish, message);
+      const auto& channel = c_.channel();
+      const uint64_t credit = sync::wire(shared_.received[peer] + releases_);
+      arch::store_release(channel.layout.flag(channel.arena[peer], c_.block(), c_.rank()),
+                          credit << 32 | sync::wire(message));
+    });
+  }
+
+  /// What the peers sent, still in this rank's ring; valid until release().
+  class arrivals {
+   public:
+    /// Whether all messages came: the same for all lanes.
+    PEERFOLD_HD explicit operator bool() const noexcept { return ok_; }
+
+    /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
+    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, int /*u*/, uint32_t i,
+                                                const pack_type& mine) const noexcept {
+      if (q == rank_) return mine;
+      const stl::byte* slot = q < rank_ ? slot_[q < others ? q : 0] : slot_[q > 0 ? q - 1 : 0];
+      return arch::load_vector<pack_type>(slot + i * sizeof(pack_type));
+    }
+
+   private:
+    friend class store_flag;
+    const stl::byte* slot_[others > 0 ? others : 1];
+    int rank_;
+    bool ok_;
+  };
+
+  /// Waits for the next message of every peer. Where flags say that data are there, their size
+  /// does not matter.
+  [[nodiscard]] PEERFOLD_HD arrivals receive(const tile& /*x*/) noexcept { return receive_any(); }
+
+  template <class TileOf>
+  [[nodiscard]] PEERFOLD_HD arrivals receive_each(TileOf /*tile_of*/) noexcept {
+    return receive_any();
+  }
+
+  /// Gives the slots of the last receive() back; the next commit() tells the peers. Returns, to all
+  /// lanes alike, whether the group has received so far; where not, the call must end.
+  [[nodiscard]] PEERFOLD_HD bool release() noexcept {
+    ++releases_;
+    return ok_;
+  }
+
+  /// Keeps the sequence numbers for the next call. To be called once, last.
+  PEERFOLD_HD void close() noexcept {
+    auto& sequences = c_.state().store;
+    for_each_other([&](int peer) {
+      sequences.sent[peer] = shared_.sent[peer] + commits_;
+      sequences.received[peer] = shared_.received[peer] + receipts_;
+    });
+    c_.group().sync();
+  }
+
+ private:
+  struct shared {
+    uint64_t sent[n];       ///< before this call; constant during it
+    uint64_t received[n];   ///< likewise
+    uint32_t credit[n];     ///< wire number of the last message that the peer has released
+  };
+
+  [[nodiscard]] PEERFOLD_HD arrivals receive_any() noexcept {
+    bool here = ok_;
+    for_each_other([&](int peer) {
+      const uint64_t message = shared_.received[peer] + receipts_ + 1;
+      const uint64_t seen = await(peer, here, [&](uint64_t flag) {
+        return sync::reached(static_cast<uint32_t>(flag), sync::wire(message));
+      }, sync::wire(message));
+      shared_.credit[peer] = credit_of(seen);
+      c_.delay(sync::delay_site::after_receive, message);
+    });
+    ok_ = !c_.group().any(!here);
+    ++receipts_;
+    arrivals in;
+    in.rank_ = c_.rank();
+    in.ok_ = ok_;
+    const auto& channel = c_.channel();
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      const int peer = j < c_.rank() ? j : j + 1;
+      in.slot_[j] = channel.layout.store_slot(channel.arena[c_.rank()], c_.block(), c_.rank(), peer,
+                                              shared_.received[peer] + receipts_);
+    }
+    return in;
+  }
+
+  PEERFOLD_HD static uint32_t credit_of(uint64_t flag) noexcept {
+    return static_cast<uint32_t>(flag >> 32);
+  }
+
+  [[nodiscard]] PEERFOLD_HD const uint64_t* flag_from(int peer) const noexcept {
+    const auto& channel = c_.channel();
+    return channel.layout.flag(channel.arena[c_.rank()], c_.block(), peer);
+  }
+
+  /// Spreads the other ranks over the lanes: visit(peer) is called for each by one lane.
+  template <class Visit>
+  PEERFOLD_HD void for_each_other(Visit visit) const {
+    for (int step = c_.group().lane() + 1; step < n; step += c_.group().width()) {
+      visit(rank_after<n>(c_.rank(), step));
+    }
+  }
+
+  /// All lanes see the same: the credit changes only between two barriers of the group.
+  [[nodiscard]] PEERFOLD_HD bool has_credit(int to, uint64_t message) const noexcept {
+    return sync::distance(sync::wire(message), shared_.credit[to]) <=
+           static_cast<int32_t>(memory::store_slots);
+  }
+
+  /// Polls a peer's flag until arrived(flag); returns the flag last seen. Clears `here` on a fault.
+  template <class Arrived>
+  PEERFOLD_HD uint64_t await(int peer, bool& here, Arrived arrived, uint32_t expected) noexcept {
+    const uint64_t* flag = flag_from(peer);
+    uint32_t polls = 0;
+    uint64_t since = 0;
+    uint64_t seen = arch::load_acquire(flag);
+    while (here && !arrived(seen)) {
+      if (c_.give_up(polls, since, peer, expected, static_cast<uint32_t>(seen))) here = false;
+      seen = arch::load_acquire(flag);
+    }
+    return seen;
+  }
+
+  /// All lanes wait until the peer has released the slot of this message.
+  PEERFOLD_HD void await_credit(int to, uint64_t message) noexcept {
+    bool here = ok_;
+    // Nobody may still be reading the old credit when it changes.
+    c_.group().sync();
+    for_each_other([&](int peer) {
+      if (peer != to) return;
+      const uint32_t owed = sync::wire(message - memory::store_slots);
+      const uint64_t seen = await(
+          peer, here, [&](uint64_t flag) { return sync::reached(credit_of(flag), owed); }, owed);
+      shared_.credit[peer] = credit_of(seen);
+    });
+    ok_ = !c_.group().any(!here);
+  }
+
+  shared& shared_;
+  uint32_t commits_ = 0;
+  uint32_t receipts_ = 0;
+  uint32_t releases_ = 0;
+  bool ok_ = true;
+};
+
+}  // namespace peerfold::transport

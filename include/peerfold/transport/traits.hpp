@@ -1,0 +1,26 @@
+/// \file
+/// What a transport says of itself at compile time.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+
+namespace peerfold::transport {
+
+/// Who drives a transport.
+enum class driver : uint32_t {
+  lanes,  ///< the lanes of a group, on a device or on threads
+  host,   ///< the host, enqueuing on a stream (copy engines)
+};
+
+struct transport_traits {
+  const char* name = "";
+  driver driven_by = driver::lanes;
+  bool exact_bits = true;         ///< every bit pattern arrives as it was sent
+  bool needs_symmetric = false;   ///< source or destination must be symmetric memory
+  bool folds_in_flight = false;   ///< what is received is already reduced, in no stated order
+  bool publishes_writes = false;  ///< commit() also publishes plain writes to peers' memory
+  int slots = 0;                  ///< messages that may be under way to a peer
+  int lag = 0;                    ///< tiles that an algorithm should send ahead of receiving
+};
+
+}  // namespace peerfold::transport
