@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Builds and runs all tests that this machine can run; see `ctest --test-dir build/test -N`.
+source "$(dirname "$0")/support.sh"
+
+need_build_tools
+need python3=python3 /usr/include/catch2=catch2 /usr/include/rapidcheck.h=librapidcheck-dev \
+  /usr/include/CLI=libcli11-dev /usr/include/nlohmann/json.hpp=nlohmann-json3-dev
+find_cuda
+exec cmake --workflow --preset test
