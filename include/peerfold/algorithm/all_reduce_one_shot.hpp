@@ -23,7 +23,7 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
   constexpr uint32_t lag = Transport::traits.lag;
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
-  for (uint32_t step = 0;; ++step, ahead += blocks) {
+  for ([[maybe_unused]] uint32_t step = 0;; ++step, ahead += blocks) {
     typename Transport::fragment_type mine;
     if (ahead < tiles.tiles) {
       const transport::tile x = tiles.at(ahead);
@@ -32,7 +32,9 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
       for (int p = 1; p < Context::size; ++p) t.send(p, x, mine);
       t.commit();
     }
-    if (step < lag) continue;
+    if constexpr (lag > 0) {
+      if (step < lag) continue;
+    }
     const uint32_t behind = ahead - lag * blocks;
     if (behind >= tiles.tiles) return true;
 

@@ -33,7 +33,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   const auto own = static_cast<uint32_t>(c.rank());
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
-  for (uint32_t step = 0;; ++step, ahead += blocks) {
+  for ([[maybe_unused]] uint32_t step = 0;; ++step, ahead += blocks) {
     if (ahead < tiles.tiles) {  // scatter: to every rank its share
       PEERFOLD_UNROLL
       for (int p = 1; p < n; ++p) {
@@ -43,7 +43,9 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       t.commit();
     }
 
-    if (step < lag) continue;
+    if constexpr (lag > 0) {
+      if (step < lag) continue;
+    }
     const uint32_t folding = ahead - lag * blocks;
     if (folding < tiles.tiles) {  // fold the own share, send the result to all
       const auto x = tiles.at(folding, own);
@@ -64,7 +66,9 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       if constexpr (!direct) t.commit();
     }
 
-    if (step < total_lag) continue;
+    if constexpr (total_lag > 0) {
+      if (step < total_lag) continue;
+    }
     const uint32_t gathering = ahead - total_lag * blocks;
     if (gathering >= tiles.tiles) break;
     if constexpr (!direct) {  // gather what the others folded

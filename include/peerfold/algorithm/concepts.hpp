@@ -30,6 +30,9 @@ concept context = requires(C& c) {
   { c.blocks() } -> stl::same_as<int>;
 };
 
+/// The form of receive_each()'s argument.
+using tile_of_rank = transport::tile (*)(int rank);
+
 /// How tiles get to peers. The fragment is the transport's own idea of a tile in hand: registers of
 /// the lanes, a piece of shared memory under a bulk copy, a place in memory for a copy engine.
 ///
@@ -41,7 +44,8 @@ concept context = requires(C& c) {
 /// up and must neither store nor send what it would make of them. close() is called once, last.
 template <class T>
 concept transport =
-    requires(T& t, const transport::tile& x, int step, const typename T::fragment_type& values) {
+    requires(T& t, const transport::tile& x, int step, const typename T::fragment_type& values,
+             tile_of_rank tile_of) {
       typename T::element_type;
       typename T::arrivals;
       requires stl::same_as<decltype(T::traits), const transport::transport_traits>;
@@ -49,7 +53,7 @@ concept transport =
       t.send(step, x, values);
       t.commit();
       { t.receive(x) } -> stl::same_as<typename T::arrivals>;
-      { t.receive_each([](int) { return transport::tile{}; }) } -> stl::same_as<typename T::arrivals>;
+      { t.receive_each(tile_of) } -> stl::same_as<typename T::arrivals>;
       { t.release() } -> stl::same_as<bool>;
       t.close();
     } && stl::constructible_from<bool, const typename T::arrivals&>;

@@ -72,7 +72,7 @@ class context {
       arch::pause();
       return false;
     }
-    since = look(channel_, host_, since, was_busy_, call(peer, expected, seen));
+    since = look(&channel_, host_, since, was_busy_, rank_, block_, which_, peer, expected, seen);
     if (since != 0) return false;
     poison_ = sync::poisoned;
     return true;
@@ -86,50 +86,45 @@ class context {
   PEERFOLD_HD void leave() noexcept {
     if (!group_.elect()) return;
     if (was_busy_ != 0) {
-      fault_report report = call(-1, 0, 0);
-      report.kind = fault_kind::channel_busy;
-      poison(channel_, host_, report);
+      poison(&channel_, host_, fault_kind::channel_busy, rank_, block_, which_, -1, 0, 0);
     }
     arch::store_relaxed(&state().busy, uint32_t{0});
   }
 
  private:
-  [[nodiscard]] PEERFOLD_HD fault_report call(int peer, uint32_t expected,
-                                              uint32_t seen) const noexcept {
-    return {fault_kind::none, rank_,  peer,     which_,
-            channel_.channel, block_, expected, seen};
-  }
+  // The out-of-line paths take plain values, so that no object of the fast path needs an address.
 
   /// Returns when the wait began, or 0 if it is over.
-  PEERFOLD_NOINLINE PEERFOLD_HD static uint64_t look(const memory::channel_view<N>& channel,
+  PEERFOLD_NOINLINE PEERFOLD_HD static uint64_t look(const memory::channel_view<N>* channel,
                                                      sync::host_words* host, uint64_t since,
-                                                     uint32_t was_busy,
-                                                     fault_report report) noexcept {
-    if (arch::load_relaxed(&channel.poison(report.rank)->poison) != 0) return 0;
+                                                     uint32_t was_busy, int rank, int block,
+                                                     collective which, int peer, uint32_t expected,
+                                                     uint32_t seen) noexcept {
+    if (arch::load_relaxed(&channel->poison(rank)->poison) != 0) return 0;
     const uint64_t now = arch::now_ns();
+    fault_kind kind = fault_kind::timeout;
     if (was_busy != 0) {
-      report.kind = fault_kind::channel_busy;
+      kind = fault_kind::channel_busy;
     } else if (arch::load_relaxed(&host->abort) != 0) {
-      report.kind = fault_kind::aborted;
-    } else if (since != 0 && now - since > channel.wait_budget_ns) {
-      report.kind = fault_kind::timeout;
-    } else {
+      kind = fault_kind::aborted;
+    } else if (since == 0 || now - since <= channel->wait_budget_ns) {
       return since != 0 ? since : now;
     }
-    poison(channel, host, report);
+    poison(channel, host, kind, rank, block, which, peer, expected, seen);
     return 0;
   }
 
   /// Writes this rank's report, if it is the first, and poisons every rank.
-  PEERFOLD_NOINLINE PEERFOLD_HD static void poison(const memory::channel_view<N>& channel,
-                                                   sync::host_words* host,
-                                                   const fault_report& report) noexcept {
-    if (arch::exchange_local(&channel.poison(report.rank)->claimed, 1) == 0) {
-      host->report = report;
+  PEERFOLD_NOINLINE PEERFOLD_HD static void poison(const memory::channel_view<N>* channel,
+                                                   sync::host_words* host, fault_kind kind,
+                                                   int rank, int block, collective which, int peer,
+                                                   uint32_t expected, uint32_t seen) noexcept {
+    if (arch::exchange_local(&channel->poison(rank)->claimed, 1) == 0) {
+      host->report = {kind, rank, peer, which, channel->channel, block, expected, seen};
       arch::store_release(&host->faulted, uint32_t{1});
     }
-    for (int peer = 0; peer < N; ++peer) {
-      arch::store_relaxed(&channel.poison(peer)->poison, sync::poisoned);
+    for (int peer_rank = 0; peer_rank < N; ++peer_rank) {
+      arch::store_relaxed(&channel->poison(peer_rank)->poison, sync::poisoned);
     }
   }
 

@@ -31,7 +31,7 @@ inline constexpr uint64_t scrub_period = uint64_t{1} << 30;
 
 /// Whether message m lies on such a lap of a ring of `slots` slots.
 PEERFOLD_HD constexpr bool on_scrub_lap(uint64_t message, unsigned slots) noexcept {
-  return message >= scrub_period && message % scrub_period < slots;
+  return message % scrub_period < slots;
 }
 
 }  // namespace peerfold::sync

@@ -15,20 +15,28 @@ namespace peerfold {
 
 /// A report in words, naming the rank that did not arrive.
 inline std::string to_string(const fault_report& report) {
-  const std::string where = "rank " + std::to_string(report.rank) + " in " +
-                            to_string(report.where) + " (channel " +
-                            std::to_string(report.channel) + ", block " +
-                            std::to_string(report.block) + ")";
-  const std::string awaited = " for rank " + std::to_string(report.peer) + ": expected mark " +
-                              std::to_string(report.expected) + ", saw " +
-                              std::to_string(report.seen);
+  std::string text = "rank ";
+  text += std::to_string(report.rank);
+  text += " in ";
+  text += to_string(report.where);
+  text += " (channel ";
+  text += std::to_string(report.channel);
+  text += ", block ";
+  text += std::to_string(report.block);
+  text += ")";
+  std::string awaited = " for rank ";
+  awaited += std::to_string(report.peer);
+  awaited += ": expected mark ";
+  awaited += std::to_string(report.expected);
+  awaited += ", saw ";
+  awaited += std::to_string(report.seen);
   switch (report.kind) {
-    case fault_kind::timeout: return where + " spent its wait budget waiting" + awaited;
+    case fault_kind::timeout: return text + " spent its wait budget waiting" + awaited;
     case fault_kind::aborted:
-      return where + " was aborted by the host" + (report.peer < 0 ? "" : " while waiting" + awaited);
+      return text + " was aborted by the host" + (report.peer < 0 ? "" : " while waiting" + awaited);
     case fault_kind::channel_busy:
-      return where + " found its channel in use by another kernel: order the calls of a channel, "
-                     "or use one channel each";
+      return text + " found its channel in use by another kernel: order the calls of a channel, "
+                    "or use one channel each";
     case fault_kind::none: break;
   }
   return "no fault";
@@ -53,7 +61,8 @@ class team_status {
     if (ok()) return "ok";
     std::string text = aborted_ ? "aborted by the host" : "";
     for (const fault_report& report : *this) {
-      text += (text.empty() ? "" : "\n") + peerfold::to_string(report);
+      if (!text.empty()) text += '\n';
+      text += peerfold::to_string(report);
     }
     return text;
   }

@@ -51,15 +51,15 @@ class packet
     const auto& sequences = c_.state().packet;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      sent_[j] = sequences.sent[rank_after<n>(c_.rank(), j + 1)];
-      received_[j] = sequences.received[peer(j)];
+      sent_[j] = static_cast<uint32_t>(sequences.sent[rank_after<n>(c_.rank(), j + 1)]);
+      received_[j] = static_cast<uint32_t>(sequences.received[peer(j)]);
     }
   }
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) const noexcept {
     const int to = rank_after<n>(c_.rank(), step);
-    const uint64_t message = sent_[step - 1] + commits_ + 1;
+    const uint32_t message = sent_[step - 1] + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
     const auto& channel = c_.channel();
     arch::word_pair* slot =
@@ -172,8 +172,8 @@ class packet
       auto& sequences = c_.state().packet;
       PEERFOLD_UNROLL
       for (int j = 0; j < others; ++j) {
-        sequences.sent[rank_after<n>(c_.rank(), j + 1)] = sent_[j] + commits_;
-        sequences.received[peer(j)] = received_[j] + receipts_;
+        sequences.sent[rank_after<n>(c_.rank(), j + 1)] += commits_;
+        sequences.received[peer(j)] += receipts_;
       }
     }
     c_.group().sync();
@@ -188,7 +188,7 @@ class packet
   [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
 
   /// The number of the message that peer j's next receive awaits.
-  [[nodiscard]] PEERFOLD_HD uint64_t number(int j) const noexcept {
+  [[nodiscard]] PEERFOLD_HD uint32_t number(int j) const noexcept {
     return received_[j] + receipts_ + 1;
   }
 
@@ -232,8 +232,9 @@ class packet
     c_.group().sync();
   }
 
-  uint64_t sent_[others > 0 ? others : 1];      ///< by step - 1
-  uint64_t received_[others > 0 ? others : 1];  ///< by position among the others
+  // The low halves of the numbers: slot, mark and lap need no more.
+  uint32_t sent_[others > 0 ? others : 1];      ///< by step - 1
+  uint32_t received_[others > 0 ? others : 1];  ///< by position among the others
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   bool ok_;

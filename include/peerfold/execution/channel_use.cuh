@@ -1,0 +1,152 @@
+/// \file
+/// Who used a channel last. One stream at a time uses a channel of a rank: a second one waits for
+/// the first, or is refused where the order cannot be had.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/execution/cuda_error.cuh>
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peerfold::execution {
+
+/// What a stream is capturing, if anything.
+struct capture_state {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  unsigned long long id = 0;
+  const cudaGraphNode_t* last = nullptr;  ///< the nodes that the next one would depend on
+  std::size_t count = 0;
+
+  [[nodiscard]] static cudaError_t of(cudaStream_t stream, capture_state& state) noexcept {
+    cudaGraph_t graph = nullptr;
+#if CUDART_VERSION >= 13000
+    const cudaGraphEdgeData* edges = nullptr;
+    return cudaStreamGetCaptureInfo(stream, &state.status, &state.id, &graph, &state.last, &edges,
+                                    &state.count);
+#else
+    return cudaStreamGetCaptureInfo(stream, &state.status, &state.id, &graph, &state.last,
+                                    &state.count);
+#endif
+  }
+};
+
+/// Whether `node` is among `nodes` or among what they depend on.
+[[nodiscard]] inline bool precedes(cudaGraphNode_t node, const cudaGraphNode_t* nodes,
+                                   std::size_t count) {
+  std::vector<cudaGraphNode_t> open(nodes, nodes + count);
+  std::vector<cudaGraphNode_t> seen;
+  while (!open.empty()) {
+    const cudaGraphNode_t next = open.back();
+    open.pop_back();
+    if (next == node) return true;
+    if (std::find(seen.begin(), seen.end(), next) != seen.end()) continue;
+    seen.push_back(next);
+    std::size_t edges = 0;
+#if CUDART_VERSION >= 13000
+    if (cudaGraphNodeGetDependencies(next, nullptr, nullptr, &edges) != cudaSuccess) continue;
+#else
+    if (cudaGraphNodeGetDependencies(next, nullptr, &edges) != cudaSuccess) continue;
+#endif
+    const std::size_t first = open.size();
+    open.resize(first + edges);
+#if CUDART_VERSION >= 13000
+    std::vector<cudaGraphEdgeData> data(edges);
+    static_cast<void>(
+        cudaGraphNodeGetDependencies(next, open.data() + first, data.data(), &edges));
+#else
+    static_cast<void>(cudaGraphNodeGetDependencies(next, open.data() + first, &edges));
+#endif
+  }
+  return false;
+}
+
+/// The last use of one channel by the ranks of one launch on one device. Not thread-safe.
+class channel_use {
+ public:
+  channel_use() = default;
+  channel_use(channel_use&& other) noexcept : done_{std::exchange(other.done_, nullptr)} {}
+  channel_use& operator=(channel_use&&) = delete;
+  ~channel_use() {
+    if (done_ != nullptr) static_cast<void>(cudaEventDestroy(done_));
+  }
+
+  /// Takes what it needs; on the current device.
+  [[nodiscard]] cudaError_t make() noexcept {
+    return cudaEventCreateWithFlags(&done_, cudaEventDisableTiming);
+  }
+
+  /// Whether the last launch into a stream of the caller's is still running, as far as is known.
+  [[nodiscard]] bool busy() const noexcept {
+    return used_ && !lasting_before_ && cudaEventQuery(done_) == cudaErrorNotReady;
+  }
+
+  /// Before a launch into `stream`: makes it wait for an earlier launch into another one. `lasting`
+  /// says that the stream lives as long as this object.
+  [[nodiscard]] error admit(cudaStream_t stream, bool lasting) {
+    lasting_ = lasting;
+    capture_ = {};
+    cudaError_t status = capture_state::of(stream, capture_);
+    if (status != cudaSuccess) return cuda_failure(status, "options.stream: not a usable stream");
+    if (capture_.status == cudaStreamCaptureStatusInvalidated) {
+      return {errc::cuda_failure, "options.stream: its capture was invalidated; end it first"};
+    }
+    if (capture_.status == cudaStreamCaptureStatusActive) {
+      if (captured_ == capture_.id && last_node_ != nullptr &&
+          !precedes(last_node_, capture_.last, capture_.count)) {
+        return {errc::channel_conflict,
+                "options.stream: this capture already uses the channel in a branch that nothing "
+                "orders before this call; join the branches, or use another channel"};
+      }
+      return {};
+    }
+    if (used_ && stream != stream_) {
+      if (lasting_before_) {
+        capture_state before;
+        status = capture_state::of(stream_, before);
+        if (before.status != cudaStreamCaptureStatusNone) {
+          return {errc::channel_conflict,
+                  "options.stream: the channel was last used on the team's own stream, which is "
+                  "being captured; end that capture first, or use another channel"};
+        }
+        if (status == cudaSuccess) status = cudaEventRecord(done_, stream_);
+      }
+      if (status == cudaSuccess) status = cudaStreamWaitEvent(stream, done_, 0);
+    }
+    return cuda_failure(status, "options.stream: waiting for the channel's other stream");
+  }
+
+  /// After the launch.
+  [[nodiscard]] error note(cudaStream_t stream) {
+    if (capture_.status == cudaStreamCaptureStatusActive) {
+      captured_ = capture_.id;
+      const cudaError_t status = capture_state::of(stream, capture_);
+      last_node_ = status == cudaSuccess && capture_.count > 0 ? capture_.last[0] : nullptr;
+      return cuda_failure(status, "options.stream: reading its capture");
+    }
+    used_ = true;
+    stream_ = stream;
+    lasting_before_ = lasting_;
+    // A caller's stream may be gone when the next one comes: its event is recorded now.
+    if (lasting_) return {};
+    return cuda_failure(cudaEventRecord(done_, stream), "options.stream: recording an event");
+  }
+
+ private:
+  cudaEvent_t done_ = nullptr;
+  cudaStream_t stream_ = nullptr;
+  bool used_ = false;
+  bool lasting_ = false;
+  bool lasting_before_ = false;
+  capture_state capture_;
+  unsigned long long captured_ = 0;
+  cudaGraphNode_t last_node_ = nullptr;
+};
+
+}  // namespace peerfold::execution

@@ -1,0 +1,45 @@
+/// \file
+/// CUDA's errors as ours, and the current device put back.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/error.hpp>
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+namespace peerfold::execution {
+
+/// No error for cudaSuccess; else what failed while doing `what`. Clears CUDA's last error.
+[[nodiscard]] inline error cuda_failure(cudaError_t status, const std::string& what) {
+  if (status == cudaSuccess) return {};
+  static_cast<void>(cudaGetLastError());
+  return {errc::cuda_failure, what + ": " + cudaGetErrorName(status) + ", " +
+                                  cudaGetErrorString(status)};
+}
+
+/// Restores the calling thread's device when it goes.
+class device_guard {
+ public:
+  device_guard() noexcept { static_cast<void>(cudaGetDevice(&before_)); }
+  device_guard(const device_guard&) = delete;
+  device_guard& operator=(const device_guard&) = delete;
+  ~device_guard() {
+    if (current_ != before_) static_cast<void>(cudaSetDevice(before_));
+  }
+
+  [[nodiscard]] cudaError_t set(int device) noexcept {
+    if (current_ < 0) current_ = before_;
+    if (device == current_) return cudaSuccess;
+    const cudaError_t status = cudaSetDevice(device);
+    if (status == cudaSuccess) current_ = device;
+    return status;
+  }
+
+ private:
+  int before_ = 0;
+  int current_ = -1;
+};
+
+}  // namespace peerfold::execution

@@ -1,0 +1,102 @@
+/// \file
+/// Which devices a team may run on: checked here, against an interface that tests can fake.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/execution/options.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace peerfold::execution {
+
+/// What a team asks of the machine before it touches it.
+class device_layer {
+ public:
+  device_layer() = default;
+  device_layer(const device_layer&) = delete;
+  device_layer& operator=(const device_layer&) = delete;
+  virtual ~device_layer() = default;
+
+  /// How many devices there are.
+  [[nodiscard]] virtual int count() const = 0;
+  /// Whether kernels on `device` can reach memory of `peer`.
+  [[nodiscard]] virtual bool reaches(int device, int peer) const = 0;
+  /// How many multiprocessors a device has.
+  [[nodiscard]] virtual int multiprocessors(int device) const = 0;
+};
+
+/// How many ranks the fullest device of the list has.
+[[nodiscard]] inline int most_ranks_on_a_device(const std::vector<int>& devices) {
+  std::ptrdiff_t most = 0;
+  for (const int device : devices) {
+    most = std::max(most, std::count(devices.begin(), devices.end(), device));
+  }
+  return static_cast<int>(most);
+}
+
+/// Whether every device of the list is there and reaches every other.
+[[nodiscard]] inline error check_devices(const std::vector<int>& devices,
+                                         const device_layer& layer) {
+  const int count = layer.count();
+  for (std::size_t r = 0; r < devices.size(); ++r) {
+    if (devices[r] < 0 || devices[r] >= count) {
+      return {errc::no_device,
+              "devices[" + std::to_string(r) + "]: device " + std::to_string(devices[r]) +
+                  (count == 0 ? std::string{"; this machine has no GPU: use a team on threads"}
+                              : "; this machine has devices 0 to " + std::to_string(count - 1))};
+    }
+  }
+  for (std::size_t r = 0; r < devices.size(); ++r) {
+    for (std::size_t q = 0; q < devices.size(); ++q) {
+      if (devices[r] != devices[q] && !layer.reaches(devices[r], devices[q])) {
+        return {errc::no_peer_access, "devices[" + std::to_string(r) + "]: device " +
+                                          std::to_string(devices[r]) + " cannot reach device " +
+                                          std::to_string(devices[q]) +
+                                          "; choose devices with peer access to each other"};
+      }
+    }
+  }
+  return {};
+}
+
+/// The blocks of each channel, so that all blocks of all channels and ranks of the fullest device
+/// are resident together, one a multiprocessor: blocks that wait for a peer must not keep out
+/// blocks that this peer waits for. Kernels promise to fit one block on a multiprocessor.
+[[nodiscard]] inline error divide_blocks(const std::vector<int>& devices,
+                                         const device_layer& layer,
+                                         const std::vector<channel_options>& channels,
+                                         std::vector<int>& blocks) {
+  int multiprocessors = layer.multiprocessors(devices.front());
+  for (const int device : devices) {
+    multiprocessors = std::min(multiprocessors, layer.multiprocessors(device));
+  }
+  const int room = multiprocessors / most_ranks_on_a_device(devices);
+  int asked = 0;
+  int open = 0;
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    if (channels[i].blocks < 0) {
+      return {errc::invalid_argument, "channels[" + std::to_string(i) +
+                                          "].blocks: " + std::to_string(channels[i].blocks) +
+                                          "; use 0 for an equal part of what fits"};
+    }
+    asked += std::min(channels[i].blocks, room + 1);
+    open += channels[i].blocks == 0 ? 1 : 0;
+  }
+  if (asked + open > room) {
+    return {errc::out_of_resources,
+            "channels: they ask for " + std::to_string(asked + open) +
+                " or more blocks a rank together, and " + std::to_string(room) +
+                " fit on a device beside each other; give them fewer, or ranks more devices"};
+  }
+  blocks.clear();
+  for (const channel_options& channel : channels) {
+    blocks.push_back(channel.blocks == 0 ? (room - asked) / open : channel.blocks);
+  }
+  return {};
+}
+
+}  // namespace peerfold::execution

@@ -1,0 +1,72 @@
+/// \file
+/// Memory of GPUs, of their ranks, and words that GPU and host share.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/execution/cuda_error.cuh>
+#include <peerfold/execution/device_list.hpp>
+#include <peerfold/memory/provider.hpp>
+
+#include <cuda_runtime.h>
+
+#include <new>
+#include <vector>
+
+namespace peerfold::execution {
+
+/// The devices of this machine.
+class cuda_devices final : public device_layer {
+ public:
+  [[nodiscard]] int count() const override {
+    int devices = 0;
+    if (cudaGetDeviceCount(&devices) != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      return 0;
+    }
+    return devices;
+  }
+  [[nodiscard]] bool reaches(int device, int peer) const override {
+    int can = 0;
+    return cudaDeviceCanAccessPeer(&can, device, peer) == cudaSuccess && can != 0;
+  }
+  [[nodiscard]] int multiprocessors(int device) const override {
+    int value = 0;
+    static_cast<void>(cudaDeviceGetAttribute(&value, cudaDevAttrMultiProcessorCount, device));
+    return value;
+  }
+};
+
+/// Lets kernels on `device`, the current one, reach memory of `peer`.
+[[nodiscard]] inline cudaError_t enable_peer_access(int peer) noexcept {
+  const cudaError_t status = cudaDeviceEnablePeerAccess(peer, 0);
+  if (status != cudaErrorPeerAccessAlreadyEnabled) return status;
+  static_cast<void>(cudaGetLastError());
+  return cudaSuccess;
+}
+
+/// Plain device memory of each rank's device; peers reach it once peer access is enabled.
+class device_provider final : public memory::provider {
+ public:
+  explicit device_provider(std::vector<int> devices) : devices_{std::move(devices)} {}
+
+  [[nodiscard]] void* allocate(int rank, std::size_t bytes) noexcept override {
+    device_guard guard;
+    void* memory = nullptr;
+    if (guard.set(devices_[static_cast<std::size_t>(rank)]) != cudaSuccess ||
+        cudaMalloc(&memory, bytes) != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      return nullptr;
+    }
+    return memory;
+  }
+  void deallocate(int rank, void* memory) noexcept override {
+    device_guard guard;
+    static_cast<void>(guard.set(devices_[static_cast<std::size_t>(rank)]));
+    static_cast<void>(cudaFree(memory));
+  }
+
+ private:
+  std::vector<int> devices_;
+};
+
+}  // namespace peerfold::execution

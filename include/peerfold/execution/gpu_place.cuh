@@ -1,0 +1,363 @@
+/// \file
+/// The GPU place: ranks are GPUs of this process, one or several to a device.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/execution/block_group.cuh>
+#include <peerfold/execution/channel_use.cuh>
+#include <peerfold/execution/context.hpp>
+#include <peerfold/execution/cuda_error.cuh>
+#include <peerfold/execution/device_list.hpp>
+#include <peerfold/execution/gpu_memory.cuh>
+#include <peerfold/execution/kernel.cuh>
+#include <peerfold/execution/options.hpp>
+#include <peerfold/memory/arena_setup.hpp>
+#include <peerfold/policy/plan.hpp>
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace peerfold::execution {
+
+struct gpu_place {
+  template <int N>
+  using context = execution::context<N, block_group>;
+
+  template <int N>
+  class ranks;
+};
+
+/// The N ranks of one team on GPUs.
+template <int N>
+class gpu_place::ranks {
+ public:
+  /// Takes streams, memory and peer access; the error says what cannot be had.
+  [[nodiscard]] static error make(const std::vector<int>& devices, const team_options& options,
+                                  std::unique_ptr<ranks>& made) {
+    const cuda_devices layer;
+    std::vector<int> blocks;
+    if (error reason = check_devices(devices, layer)) return reason;
+    if (error reason = divide_blocks(devices, layer, options.channels, blocks)) return reason;
+    made.reset(new ranks{devices, blocks, options});
+    return made->start(options);
+  }
+
+  ranks(const ranks&) = delete;
+  ranks& operator=(const ranks&) = delete;
+
+  /// Waits for running calls, at most the wait budget and a moment more; aborts them after the
+  /// budget. Should a kernel not return even then, its memory is left to it.
+  ~ranks() {
+    device_guard guard;
+    if (!drain(guard)) return;
+    uses_.clear();
+    for (int r = 0; r < N; ++r) {
+      const auto i = static_cast<std::size_t>(r);
+      if (arenas_[i] != nullptr) provider_->deallocate(r, arenas_[i]);
+      if (owns_stream(r) && guard.set(devices_[i]) == cudaSuccess) {
+        if (streams_[i] != nullptr) static_cast<void>(cudaStreamDestroy(streams_[i]));
+        if (aborts_[i] != nullptr) static_cast<void>(cudaStreamDestroy(aborts_[i]));
+      }
+    }
+    if (words_ != nullptr) static_cast<void>(cudaFreeHost(words_));
+  }
+
+  [[nodiscard]] const std::shared_ptr<memory::provider>& provider() const noexcept {
+    return provider_;
+  }
+  [[nodiscard]] int channels() const noexcept { return static_cast<int>(plan_.channels.size()); }
+  [[nodiscard]] const memory::channel_shape& shape(int channel) const noexcept {
+    return plan_.channels[static_cast<std::size_t>(channel)].shape;
+  }
+  [[nodiscard]] std::size_t staging_bytes() const noexcept { return plan_.bytes; }
+  [[nodiscard]] sync::host_words& words(int rank) noexcept { return words_->of_rank[rank]; }
+  [[nodiscard]] int narrowest() const noexcept { return 128; }
+  [[nodiscard]] int widest() const noexcept { return most_threads; }
+  [[nodiscard]] int device(int rank) const noexcept {
+    return devices_[static_cast<std::size_t>(rank)];
+  }
+  [[nodiscard]] cudaStream_t stream(int rank) const noexcept {
+    return streams_[static_cast<std::size_t>(rank)];
+  }
+
+  /// What a rank sees of a channel: within one process, all see the same.
+  [[nodiscard]] memory::channel_view<N> view(int channel) const noexcept {
+    memory::channel_view<N> view;
+    for (std::size_t r = 0; r < N; ++r) view.arena[r] = arenas_[r];
+    view.layout = plan_.channels[static_cast<std::size_t>(channel)];
+    view.wait_budget_ns = budget_ns_;
+    view.delay_seed = delay_seed_;
+    view.channel = channel;
+    return view;
+  }
+
+  [[nodiscard]] error synchronize() {
+    device_guard guard;
+    for (int r = 0; r < N; ++r) {
+      const auto i = static_cast<std::size_t>(r);
+      cudaError_t status = guard.set(devices_[i]);
+      if (status == cudaSuccess) status = cudaStreamSynchronize(streams_[i]);
+      if (error reason = cuda_failure(status, "synchronize: rank " + std::to_string(r))) {
+        return reason;
+      }
+    }
+    return {};
+  }
+
+  /// Enqueues bodies[r] for every rank r of [first, last): one launch a device.
+  template <class Body>
+  [[nodiscard]] error launch(int channel, const launch_plan& plan,
+                             const std::array<Body, N>& bodies, int first, int last,
+                             const call_options& options) {
+    static_assert(std::is_trivially_copyable_v<Body>, "functors travel to kernels by value");
+    kernel_entry& entry = kernel_of<N, Body>::entry;
+    kernel_arguments<N, Body> arguments = arguments_of(view(channel), bodies);
+    device_guard guard;
+    for (const int device : devices_) {
+      if (error reason = entry.load(device, guard)) return reason;
+    }
+    std::array<bool, N> launched{};
+    for (int r = first; r < last; ++r) {
+      if (launched[static_cast<std::size_t>(r)]) continue;
+      std::array<int, N> together;
+      int count = 0;
+      for (int q = r; q < last; ++q) {
+        if (device(q) != device(r)) continue;
+        launched[static_cast<std::size_t>(q)] = true;
+        together[static_cast<std::size_t>(count++)] = q;
+      }
+      const bool team_call = last - first == N && N > 1;
+      const cudaStream_t stream =
+          options.stream && !team_call ? *options.stream : this->stream(r);
+      for (int l = 0; l < count; ++l) {
+        const int q = together[static_cast<std::size_t>(l)];
+        arguments.local[l] = {device_words(q), q};
+        std::memcpy(&arguments.body[l], &bodies[static_cast<std::size_t>(q)], sizeof(Body));
+      }
+      error reason = cuda_failure(guard.set(device(r)), "devices: selecting one");
+      if (!reason) {
+        reason = launch_together<Body>(channel, plan, arguments, together, count, stream,
+                                       stream == this->stream(r));
+      }
+      if (reason) return reason;
+    }
+    return {};
+  }
+
+  /// Tells kernels that have not begun to wait. Copied, so that it needs no multiprocessor.
+  void poison_all() noexcept {
+    device_guard guard;
+    for (int r = 0; r < N; ++r) {
+      const auto i = static_cast<std::size_t>(r);
+      if (guard.set(devices_[i]) != cudaSuccess) continue;
+      auto* poison = &reinterpret_cast<sync::poison_words*>(arenas_[i])->poison;
+      static_cast<void>(cudaMemcpyAsync(poison, &words_->poisoned, sizeof words_->poisoned,
+                                        cudaMemcpyHostToDevice, aborts_[i]));
+    }
+  }
+
+ private:
+  struct shared_words {
+    sync::host_words of_rank[N];
+    std::uint32_t poisoned = sync::poisoned;
+  };
+
+  ranks(const std::vector<int>& devices, const std::vector<int>& blocks,
+        const team_options& options)
+      : devices_{devices},
+        provider_{std::make_shared<device_provider>(devices)},
+        budget_ns_{static_cast<std::uint64_t>(options.wait_budget.count())},
+        delay_seed_{options.delay_seed} {
+    for (const int count : blocks) {
+      plan_.add(memory::shape_channel<N>(
+          count, static_cast<std::uint32_t>(most_threads * block_group::packet_packs),
+          options.staging_bytes));
+    }
+  }
+
+  [[nodiscard]] error start(const team_options& options) {
+    device_guard guard;
+    void* words = nullptr;
+    if (error reason =
+            cuda_failure(cudaHostAlloc(&words, sizeof(shared_words),
+                                       cudaHostAllocPortable | cudaHostAllocMapped),
+                         "pinned memory for the words of faults")) {
+      return reason;
+    }
+    words_ = ::new (words) shared_words{};
+    for (int r = 0; r < N; ++r) {
+      if (error reason = start_rank(r, options, guard)) return reason;
+    }
+    return kernel_entry::load_all(N, devices_);
+  }
+
+  [[nodiscard]] error start_rank(int r, const team_options& options, device_guard& guard) {
+    const auto i = static_cast<std::size_t>(r);
+    const std::string rank = "rank " + std::to_string(r);
+    if (error reason = cuda_failure(guard.set(devices_[i]), rank + ": its device")) return reason;
+    for (const int peer : devices_) {
+      if (peer == devices_[i]) continue;
+      if (error reason = cuda_failure(enable_peer_access(peer), rank + ": peer access")) {
+        return reason;
+      }
+    }
+    if (owns_stream(r)) {
+      cudaError_t status = cudaStreamCreateWithFlags(&streams_[i], cudaStreamNonBlocking);
+      if (status == cudaSuccess) {
+        status = cudaStreamCreateWithFlags(&aborts_[i], cudaStreamNonBlocking);
+      }
+      if (error reason = cuda_failure(status, rank + ": a stream")) return reason;
+    } else {
+      streams_[i] = streams_[first_on_device(r)];
+      aborts_[i] = aborts_[first_on_device(r)];
+    }
+    arenas_[i] = static_cast<std::byte*>(provider_->allocate(r, plan_.bytes));
+    if (arenas_[i] == nullptr) {
+      return {errc::out_of_resources, "staging_bytes: " + rank + " has no memory for an arena of " +
+                                          std::to_string(plan_.bytes) + " bytes"};
+    }
+    for (int channel = 0; channel < channels(); ++channel) {
+      if (error reason = cuda_failure(uses_.emplace_back(std::make_unique<use>())->last.make(),
+                                      rank + ": an event")) {
+        return reason;
+      }
+    }
+    return cuda_failure(clear_arena(arenas_[i], options, streams_[i]), rank + ": its arena");
+  }
+
+  [[nodiscard]] cudaError_t clear_arena(std::byte* arena, const team_options& options,
+                                        cudaStream_t stream) {
+    cudaError_t status = cudaMemsetAsync(arena, 0, plan_.bytes, stream);
+    if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
+    for (const auto& layout : plan_.channels) {
+      // An image of the whole arena would be large: only states and flags differ from zero.
+      memory::channel_layout<N> image_layout{layout.shape, 0};
+      struct alignas(128) line {
+        std::byte bytes[128];
+      };
+      std::vector<line> image(image_layout.packets / sizeof(line));
+      memory::write_initial_state<N>(image.data()->bytes, image_layout, options.first_sequence);
+      if (status == cudaSuccess) {
+        status = cudaMemcpy(arena + layout.states, image.data(), image_layout.packets,
+                            cudaMemcpyHostToDevice);
+      }
+    }
+    return status;
+  }
+
+  template <class Body>
+  [[nodiscard]] error launch_together(int channel, const launch_plan& plan,
+                                      const kernel_arguments<N, Body>& arguments,
+                                      const std::array<int, N>& together, int count,
+                                      cudaStream_t stream, bool own_stream) {
+    std::array<std::unique_lock<std::mutex>, N> turns;
+    for (int l = 0; l < count; ++l) {
+      use& u = use_of(channel, together[static_cast<std::size_t>(l)]);
+      turns[static_cast<std::size_t>(l)] = std::unique_lock{u.turn};
+      if (error reason = u.last.admit(stream, own_stream)) return reason;
+    }
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(count));
+    config.blockDim = dim3(static_cast<unsigned>(plan.width));
+    config.stream = stream;
+    if (error reason =
+            cuda_failure(cudaLaunchKernelEx(&config, &collective_kernel<N, Body>, arguments),
+                         "launching a collective")) {
+      return reason;
+    }
+    for (int l = 0; l < count; ++l) {
+      if (error reason =
+              use_of(channel, together[static_cast<std::size_t>(l)]).last.note(stream)) {
+        return reason;
+      }
+    }
+    return {};
+  }
+
+  /// Functors may be neither default-constructible nor assignable; so they start as copies.
+  template <class Body>
+  [[nodiscard]] static kernel_arguments<N, Body> arguments_of(
+      const memory::channel_view<N>& channel, const std::array<Body, N>& bodies) {
+    return [&]<std::size_t... R>(std::index_sequence<R...>) {
+      return kernel_arguments<N, Body>{channel, {}, {bodies[R]...}};
+    }(std::make_index_sequence<N>{});
+  }
+
+  /// Whether all work of the team has ended; see the destructor.
+  [[nodiscard]] bool drain(device_guard& guard) noexcept {
+    using clock = std::chrono::steady_clock;
+    const auto idle = [&] {
+      for (const auto& u : uses_) {
+        if (u->last.busy()) return false;
+      }
+      for (int r = 0; r < N; ++r) {
+        const auto i = static_cast<std::size_t>(r);
+        for (const cudaStream_t stream : {streams_[i], aborts_[i]}) {
+          if (stream == nullptr || guard.set(devices_[i]) != cudaSuccess) continue;
+          if (cudaStreamQuery(stream) == cudaErrorNotReady) return false;
+        }
+      }
+      return true;
+    };
+    const auto wait_until = [&](clock::time_point end) {
+      while (!idle()) {
+        if (clock::now() >= end) return false;
+        std::this_thread::sleep_for(std::chrono::microseconds{50});
+      }
+      return true;
+    };
+    bool ended = wait_until(clock::now() + std::chrono::nanoseconds{budget_ns_});
+    if (!ended && words_ != nullptr) {
+      for (int r = 0; r < N; ++r) arch::store_relaxed(&words(r).abort, std::uint32_t{1});
+      poison_all();
+      ended = wait_until(clock::now() + std::chrono::seconds{5});
+    }
+    static_cast<void>(cudaGetLastError());
+    return ended;
+  }
+
+  struct use {
+    std::mutex turn;
+    channel_use last;
+  };
+
+  [[nodiscard]] use& use_of(int channel, int rank) noexcept {
+    return *uses_[static_cast<std::size_t>(rank * channels() + channel)];
+  }
+  [[nodiscard]] std::size_t first_on_device(int rank) const noexcept {
+    return static_cast<std::size_t>(
+        std::find(devices_.begin(), devices_.end(), device(rank)) - devices_.begin());
+  }
+  [[nodiscard]] bool owns_stream(int rank) const noexcept {
+    return first_on_device(rank) == static_cast<std::size_t>(rank);
+  }
+  /// Pinned and mapped memory has one address on host and devices.
+  [[nodiscard]] sync::host_words* device_words(int rank) const noexcept {
+    return &words_->of_rank[rank];
+  }
+
+  std::vector<int> devices_;
+  std::shared_ptr<memory::provider> provider_;
+  memory::arena_plan<N> plan_;
+  std::array<std::byte*, N> arenas_{};
+  std::array<cudaStream_t, N> streams_{};
+  std::array<cudaStream_t, N> aborts_{};
+  std::vector<std::unique_ptr<use>> uses_;  ///< by rank, then channel
+  shared_words* words_ = nullptr;
+  std::uint64_t budget_ns_;
+  std::uint64_t delay_seed_;
+};
+
+}  // namespace peerfold::execution

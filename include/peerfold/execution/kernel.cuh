@@ -1,0 +1,109 @@
+/// \file
+/// The kernel that runs a collective, and the list of all such kernels of the program.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/execution/block_group.cuh>
+#include <peerfold/execution/context.hpp>
+#include <peerfold/execution/cuda_error.cuh>
+#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/fault.hpp>
+
+#include <atomic>
+#include <vector>
+
+namespace peerfold::execution {
+
+/// The most threads of a block, so that the registers of one always fit a multiprocessor.
+inline constexpr int most_threads = 512;
+
+/// One rank among those of a launch.
+struct local_rank {
+  sync::host_words* host;
+  int32_t rank;
+};
+
+/// Up to N ranks of one device, launched together: block (b, l) is block b of the l-th.
+template <int N, class Body>
+struct kernel_arguments {
+  memory::channel_view<N> channel;
+  local_rank local[N];
+  Body body[N];
+};
+
+template <int N, class Body>
+__global__ void __launch_bounds__(most_threads)
+    collective_kernel(const __grid_constant__ kernel_arguments<N, Body> arguments) {
+  using context_type = context<N, block_group>;
+  __shared__ alignas(16) stl::byte scratch[context_type::scratch_bytes];
+  const int l = static_cast<int>(blockIdx.y);
+  context_type c{arguments.channel,
+                 arguments.local[l].host,
+                 arguments.local[l].rank,
+                 static_cast<int>(blockIdx.x),
+                 static_cast<int>(gridDim.x),
+                 block_group{},
+                 scratch,
+                 Body::which};
+  static_cast<void>(arguments.body[l](c));
+  c.leave();
+}
+
+/// A kernel of this program, for teams of `ranks` ranks. Kernels enter the list before main() (or
+/// when their library is loaded), so that a team can load all that it may launch: CUDA loads a
+/// kernel at its first launch otherwise, which may wait for kernels that wait for that launch.
+class kernel_entry {
+ public:
+  kernel_entry(const void* function, int ranks) noexcept : function_{function}, ranks_{ranks} {
+    next_ = head().load(std::memory_order_relaxed);
+    while (!head().compare_exchange_weak(next_, this, std::memory_order_release)) {
+    }
+  }
+  kernel_entry(const kernel_entry&) = delete;
+  kernel_entry& operator=(const kernel_entry&) = delete;
+
+  /// Loads the kernel on a device, once.
+  [[nodiscard]] error load(int device, device_guard& guard) {
+    const uint64_t bit = uint64_t{1} << (device % 64);
+    if ((loaded_.load(std::memory_order_acquire) & bit) != 0) return {};
+    cudaFuncAttributes attributes;
+    cudaError_t status = guard.set(device);
+    if (status == cudaSuccess) status = cudaFuncGetAttributes(&attributes, function_);
+    if (status == cudaSuccess) loaded_.fetch_or(bit, std::memory_order_release);
+    return cuda_failure(status, "loading kernels on device " + std::to_string(device) +
+                                    " (is the program built for its architecture?)");
+  }
+
+  /// Loads all kernels for teams of `ranks` ranks on these devices.
+  [[nodiscard]] static error load_all(int ranks, const std::vector<int>& devices) {
+    device_guard guard;
+    for (kernel_entry* entry = head().load(std::memory_order_acquire); entry != nullptr;
+         entry = entry->next_) {
+      if (entry->ranks_ != ranks) continue;
+      for (const int device : devices) {
+        if (error reason = entry->load(device, guard)) return reason;
+      }
+    }
+    return {};
+  }
+
+ private:
+  static std::atomic<kernel_entry*>& head() noexcept {
+    static std::atomic<kernel_entry*> first{nullptr};
+    return first;
+  }
+
+  const void* function_;
+  int ranks_;
+  kernel_entry* next_ = nullptr;
+  std::atomic<uint64_t> loaded_{0};
+};
+
+/// The entry of collective_kernel<N, Body>; naming it puts the kernel on the list.
+template <int N, class Body>
+struct kernel_of {
+  static inline kernel_entry entry{reinterpret_cast<const void*>(&collective_kernel<N, Body>), N};
+};
+
+}  // namespace peerfold::execution
