@@ -1,0 +1,41 @@
+// What the machine allows: the floors that every figure stands beside.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "machine.hpp"
+
+namespace bench {
+
+// GB/s = 1e9 bytes a second, and the number of blocks that reached it (0: not SMs).
+struct rate {
+  double gigabytes_per_second = 0;
+  int blocks = 0;
+};
+
+struct limits {
+  int gpus = 0;                          // distinct ones; with one, flags pass between two blocks
+  double launch_us = 0;                  // empty kernel after empty kernel in a graph
+  std::optional<double> cooperative_us;  // the same, launched cooperatively
+  double flag_relaxed_us = 0;            // one way: stored here, seen there
+  double flag_ordered_us = 0;            // the same with st.release and ld.acquire
+  // Between neighbours in a ring of the GPUs, all at once, each direction.
+  std::optional<rate> stores;
+  std::optional<rate> loads;
+  std::optional<rate> copy_engine;
+  std::vector<rate> stores_by_blocks;
+  std::vector<rate> loads_by_blocks;
+  rate local_copy;           // bytes moved once
+  std::size_t l2_bytes = 0;  // below this much traffic, local copies may be faster
+};
+
+limits measure_limits(const machine& where, const std::vector<int>& devices);
+
+// The least time of an all-reduce: the larger of launch gap + one-way flag, and of the bytes
+// that each GPU has to send over the rate of its stores. On one GPU every input is read and
+// every output written once instead, and that counts where they do not fit into L2.
+double all_reduce_floor_us(const limits& l, std::size_t bytes, int ranks);
+
+}  // namespace bench

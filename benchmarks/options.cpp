@@ -1,0 +1,221 @@
+#include "options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iostream>
+#include <limits>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#if __has_include(<CLI/CLI.hpp>)
+#include <CLI/CLI.hpp>
+#else
+#error "peerfold-bench needs CLI11 (Debian: libcli11-dev)"
+#endif
+
+namespace bench {
+namespace {
+
+constexpr std::array known_policies = {"automatic", "one_shot/packet", "one_shot/store",
+                                       "two_shot/packet", "two_shot/store"};
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+template <class Table>
+std::vector<std::string> names(const Table& table) {
+  std::vector<std::string> out;
+  for (const auto& entry : table) out.emplace_back(entry.name);
+  return out;
+}
+
+// Refuses anything else; the description carries the words, so the help names them once.
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  CLI::Validator validator = CLI::IsMember(words);
+  return validator.description("");
+}
+
+// Rewrites 64KiB as 65536. Returns what is wrong, as CLI11's validators do.
+std::string read_size(std::string& text) {
+  std::size_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const std::string suffix(stop, end);
+  int shift = -1;
+  if (suffix.empty() || suffix == "B") shift = 0;
+  for (const auto& [letter, bits] : {std::pair{"K", 10}, std::pair{"M", 20}, std::pair{"G", 30}}) {
+    const std::string unit(letter);
+    if (suffix == unit || suffix == unit + "B" || suffix == unit + "iB") shift = bits;
+  }
+  constexpr std::size_t largest = std::size_t{1} << 40;
+  if (error != std::errc() || shift < 0 || value > (largest >> shift)) {
+    return text + " is no size such as 1024, 1K, 64KiB or 256M";
+  }
+  text = std::to_string(value << shift);
+  return {};
+}
+
+void require(bool condition, const std::string& message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+void finish(options& values, const std::string& type, const std::string& op,
+            const std::string& memory) {
+  values.type = *parse_element(type);
+  values.op = *parse_reduction(op);
+  values.symmetric = memory != "ordinary";
+  values.ordinary = memory != "symmetric";
+  if (std::ranges::find(values.policies, "all") != values.policies.end()) {
+    values.policies.assign(known_policies.begin(), known_policies.end());
+  }
+  const std::size_t element_bytes = bytes_of(values.type);
+  require(values.min_bytes >= element_bytes, "--min-bytes: " + std::to_string(values.min_bytes) +
+                                                 " is less than one " + type + " (" +
+                                                 std::to_string(element_bytes) + " bytes)");
+  require(values.max_bytes >= values.min_bytes, "--max-bytes: " + std::to_string(values.max_bytes) +
+                                                    " is less than --min-bytes " +
+                                                    std::to_string(values.min_bytes));
+  require(values.devices.empty() || values.ranks == 0 ||
+              values.devices.size() == static_cast<std::size_t>(values.ranks),
+          "--ranks: " + std::to_string(values.ranks) + " ranks, but --devices names " +
+              std::to_string(values.devices.size()) + " (one a rank; repeats are allowed)");
+  require(values.devices.size() <= 8, "--devices: names " + std::to_string(values.devices.size()) +
+                                          " ranks; at most 8 are supported");
+}
+
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::size_t> options::sizes() const {
+  std::vector<std::size_t> out;
+  for (std::size_t bytes = min_bytes; bytes <= max_bytes; bytes *= factor) {
+    out.push_back(bytes);
+    if (bytes > std::numeric_limits<std::size_t>::max() / factor) break;
+  }
+  return out;
+}
+
+command_line parse_command_line(int argc, const char* const* argv) {
+  command_line result;
+  options& v = result.values;
+  std::string type = "float";
+  std::string op = "sum";
+  std::string memory = "both";
+  std::string nccl = "auto";
+  std::string rival = "on";
+  std::string limits = "on";
+  bool graph = true;
+  bool eager = false;
+
+  CLI::App app(
+      "Measures peerfold's collectives beside the machine's limits, NCCL (if libnccl.so.2 is "
+      "found)\n"
+      "and hand-specialised kernels; prints the columns of nccl-tests.",
+      "peerfold-bench");
+  app.get_formatter()->column_width(40);
+  const CLI::Validator size(read_size, "");
+  std::vector<std::string> policies(known_policies.begin(), known_policies.end());
+  policies.emplace_back("all");
+
+  app.add_option("--collective", v.collective, "what to measure")
+      ->check(one_of({"all_reduce"}))
+      ->capture_default_str();
+  app.add_option("--min-bytes", v.min_bytes,
+                 "smallest message, such as 1024, 1K or 64KiB (default 1K = 1024)")
+      ->transform(size)
+      ->type_name("SIZE");
+  app.add_option("--max-bytes", v.max_bytes, "largest message (default 256M)")
+      ->transform(size)
+      ->type_name("SIZE");
+  app.add_option("--factor", v.factor, "ratio of one size to the last")
+      ->check(CLI::Range(2, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--type", type, "element type: " + joined(names(element_table)))
+      ->check(one_of(names(element_table)))
+      ->capture_default_str();
+  app.add_option("--op", op, "operator: " + joined(names(reduction_table)))
+      ->check(one_of(names(reduction_table)))
+      ->capture_default_str();
+  app.add_option("--ranks", v.ranks, "number of ranks, 1 to 8 (default: one a GPU)")
+      ->check(CLI::Range(1, 8));
+  app.add_option("--devices", v.devices, "device of each rank, such as 0,1 or 0,0,1,1")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1023));
+  app.add_option("--policy", v.policies, "policies, or all: " + joined(policies))
+      ->delimiter(',')
+      ->check(one_of(policies))
+      ->capture_default_str();
+  app.add_option("--memory", memory, "memory of the messages: symmetric, ordinary, both")
+      ->check(one_of({"symmetric", "ordinary", "both"}))
+      ->capture_default_str();
+  app.add_flag("--in-place", v.in_place,
+               "measure in place too (otherwise those columns are empty)");
+  app.add_option("--max-blocks", v.max_blocks, "blocks peerfold may use (default: its own choice)")
+      ->check(CLI::Range(1, 1 << 16));
+  app.add_option("--iterations", v.iterations,
+                 "calls a graph (default: 100 for small messages, 4 for large)")
+      ->check(CLI::Range(1, 1000));
+  app.add_option("--replays", v.replays, "timed replays, of which the median is taken")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  CLI::Option* graph_flag =
+      app.add_flag("--graph", graph, "time replays of a CUDA graph (the default)");
+  app.add_flag("--eager", eager, "time calls enqueued one by one")->excludes(graph_flag);
+  app.add_option("--nccl", nccl, "NCCL beside it: auto (if found), off")
+      ->check(one_of({"auto", "off"}))
+      ->capture_default_str();
+  app.add_option("--rival", rival,
+                 "hand-specialised kernels beside it (2 ranks, float sum): on, off")
+      ->check(one_of({"on", "off"}))
+      ->capture_default_str();
+  app.add_option("--limits", limits, "measure the machine's limits first: on, off")
+      ->check(one_of({"on", "off"}))
+      ->capture_default_str();
+  app.add_option("--json", v.json, "write the results to this file");
+  app.add_flag("--list", v.list, "print GPUs and what is compiled in, and leave");
+
+  try {
+    app.parse(argc, argv);
+    v.graph = graph && !eager;
+    v.nccl = nccl == "auto";
+    v.rival = rival == "on";
+    v.limits = limits == "on";
+    finish(v, type, op, memory);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    result.exit_status = 0;
+  } catch (const std::exception& error) {  // CLI::ParseError too
+    std::cerr << "peerfold-bench: " << one_line(error.what()) << " (see --help)\n";
+    result.exit_status = status_bad_options;
+  }
+  return result;
+}
+
+void place_ranks(options& values, int gpus) {
+  if (values.devices.empty()) {
+    if (values.ranks == 0) values.ranks = std::min(gpus, 8);
+    for (int rank = 0; rank < values.ranks; ++rank) {
+      // Neighbouring ranks share a GPU where there are fewer of them: 0,0,1,1.
+      const int used = std::min(gpus, values.ranks);
+      values.devices.push_back(rank * used / values.ranks);
+    }
+  }
+  values.ranks = static_cast<int>(values.devices.size());
+  for (const int device : values.devices) {
+    require(device < gpus, "--devices: GPU " + std::to_string(device) +
+                               " is not there (this machine has " + std::to_string(gpus) +
+                               ", numbered from 0)");
+  }
+}
+
+}  // namespace bench
