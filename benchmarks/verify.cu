@@ -1,0 +1,175 @@
+#include "verify.hpp"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <stdexcept>
+#include <type_traits>
+
+#include "runtime.hpp"
+
+namespace bench {
+namespace {
+
+template <class T>
+struct tag {
+  using type = T;
+};
+
+// Calls f with a tag of the C++ type.
+template <class F>
+void with_type(element type, F&& f) {
+  switch (type) {
+    case element::float32: return f(tag<float>{});
+    case element::float64: return f(tag<double>{});
+    case element::float16: return f(tag<__half>{});
+    case element::bfloat16: return f(tag<__nv_bfloat16>{});
+    case element::int32: return f(tag<std::int32_t>{});
+  }
+  throw std::logic_error("no such element type");
+}
+
+template <class T>
+constexpr bool is_narrow = std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16>;
+template <class T>
+using accumulator = std::conditional_t<is_narrow<T>, float, T>;
+
+__device__ std::uint32_t mix(std::uint64_t x) {  // splitmix64's finaliser
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+  return static_cast<std::uint32_t>(x >> 32) ^ static_cast<std::uint32_t>(x);
+}
+
+template <class T>
+__device__ T value_of(const problem& p, int rank, std::size_t index) {
+  const std::uint64_t key = (std::uint64_t{p.seed} << 40) ^ (std::uint64_t(rank) << 36) ^ index;
+  const std::uint32_t bits = mix(key * 0x9e3779b97f4a7c15ull + 0x632be59bd9b4e019ull);
+  const std::int32_t small = static_cast<std::int32_t>(bits & 31u) - 16;
+  if constexpr (std::is_same_v<T, std::int32_t>) {
+    return p.kind == values::integers ? small : static_cast<std::int32_t>(bits);
+  } else {
+    using A = accumulator<T>;
+    if (p.kind == values::integers) return static_cast<T>(static_cast<A>(small));
+    // 24 random bits times 2^0 to 2^7: sums round, and differently in each order.
+    const A fraction = static_cast<A>(static_cast<std::int32_t>(bits) >> 8) * A(0x1p-23);
+    return static_cast<T>(fraction * static_cast<A>(1u << (bits & 7u)));
+  }
+}
+
+template <class A>
+__device__ A combined(reduction op, A a, A b) {
+  if (op == reduction::max) return a < b ? b : a;
+  if constexpr (std::is_integral_v<A>) {
+    return static_cast<A>(static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b));  // wraps
+  } else {
+    return a + b;
+  }
+}
+
+template <class T>
+__device__ T expected(const problem& p, std::size_t index) {
+  using A = accumulator<T>;
+  A folded = static_cast<A>(value_of<T>(p, 0, index));
+  for (int rank = 1; rank < p.ranks; ++rank) {
+    folded = combined(p.op, folded, static_cast<A>(value_of<T>(p, rank, index)));
+  }
+  if (p.op == reduction::average) folded = folded / static_cast<A>(p.ranks);
+  return static_cast<T>(folded);
+}
+
+template <class T>
+__device__ bool same_bits(const T& a, const T& b) {
+  using word = std::conditional_t<sizeof(T) == 8, std::uint64_t,
+                                  std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+  word x;
+  word y;
+  memcpy(&x, &a, sizeof(T));
+  memcpy(&y, &b, sizeof(T));
+  return x == y;
+}
+
+template <class T>
+__global__ void fill_kernel(problem p, int rank, T* to) {
+  const std::size_t step = std::size_t(gridDim.x) * blockDim.x;
+  for (std::size_t i = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x; i < p.count; i += step) {
+    to[i] = value_of<T>(p, rank, i);
+  }
+}
+
+template <class T>
+__global__ void check_kernel(problem p, const T* out, unsigned long long* wrong) {
+  unsigned long long mine = 0;
+  const std::size_t step = std::size_t(gridDim.x) * blockDim.x;
+  for (std::size_t i = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x; i < p.count; i += step) {
+    if (!same_bits(out[i], expected<T>(p, i))) ++mine;
+  }
+  if (mine != 0) atomicAdd(wrong, mine);
+}
+
+unsigned blocks_for(std::size_t count) {
+  const std::size_t blocks = (count + 255) / 256;
+  return blocks < 1 ? 1u : blocks > 2048 ? 2048u : static_cast<unsigned>(blocks);
+}
+
+void synchronize(const rank_pointers& at) {
+  for (const int device : at.devices) {
+    const on_device scope(device);
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  }
+}
+
+}  // namespace
+
+void load_verification(int device) {
+  const on_device scope(device);
+  for (const element_info& info : element_table) {
+    with_type(info.type, [](auto t) {
+      using T = typename decltype(t)::type;
+      cudaFuncAttributes a{};
+      check(cudaFuncGetAttributes(&a, fill_kernel<T>), "cudaFuncGetAttributes");
+      check(cudaFuncGetAttributes(&a, check_kernel<T>), "cudaFuncGetAttributes");
+    });
+  }
+}
+
+void fill_inputs(const problem& what, const rank_pointers& at, const std::vector<void*>& to) {
+  for (int rank = 0; rank < what.ranks; ++rank) {
+    const std::size_t r = static_cast<std::size_t>(rank);
+    const on_device scope(at.devices[r]);
+    with_type(what.type, [&](auto t) {
+      using T = typename decltype(t)::type;
+      fill_kernel<T><<<blocks_for(what.count), 256>>>(what, rank, static_cast<T*>(to[r]));
+    });
+    check(cudaGetLastError(), "filling the inputs");
+  }
+  synchronize(at);
+}
+
+void poison_outputs(const problem& what, const rank_pointers& at) {
+  for (std::size_t r = 0; r < at.out.size(); ++r) {
+    const on_device scope(at.devices[r]);
+    check(cudaMemset(at.out[r], 0xa5, what.count * bytes_of(what.type)), "cudaMemset");
+  }
+  synchronize(at);
+}
+
+std::uint64_t count_wrong(const problem& what, const rank_pointers& at) {
+  std::uint64_t total = 0;
+  for (std::size_t r = 0; r < at.out.size(); ++r) {
+    const on_device scope(at.devices[r]);
+    const device_memory counter(at.devices[r], sizeof(unsigned long long));
+    counter.fill(0);
+    with_type(what.type, [&](auto t) {
+      using T = typename decltype(t)::type;
+      check_kernel<T><<<blocks_for(what.count), 256>>>(what, static_cast<const T*>(at.out[r]),
+                                                       counter.as<unsigned long long>());
+    });
+    check(cudaGetLastError(), "checking the outputs");
+    unsigned long long wrong = 0;
+    check(cudaMemcpy(&wrong, counter.data(), sizeof wrong, cudaMemcpyDeviceToHost), "cudaMemcpy");
+    total += wrong;
+  }
+  return total;
+}
+
+}  // namespace bench
