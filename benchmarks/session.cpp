@@ -1,0 +1,174 @@
+#include "session.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+
+#include "nccl/all_reduce.hpp"
+#include "nccl/library.hpp"
+#include "report.hpp"
+#include "rivals/rivals.hpp"
+#include "verify.hpp"
+
+namespace bench {
+namespace {
+
+const library::instance* find_instance(const options& how) {
+  for (const library::instance& i : library::instances()) {
+    if (i.ranks == how.ranks && i.type == how.type && i.op == how.op) return &i;
+  }
+  throw std::invalid_argument("--type, --op: " + std::string(name_of(how.type)) + " " +
+                              std::string(name_of(how.op)) + " among " + std::to_string(how.ranks) +
+                              " ranks is not compiled in; --list shows what is");
+}
+
+}  // namespace
+
+session::session(machine where, options how) {
+  instance_ = find_instance(how);
+  ranks_.type = how.type;
+  ranks_.op = how.op;
+  ranks_.devices = how.devices;
+  ranks_.max_count = how.sizes().back() / bytes_of(how.type);
+  ranks_.max_blocks = how.max_blocks;
+  ranks_.multiprocessors = 1 << 20;
+  for (const int device : how.devices) {
+    ranks_.multiprocessors = std::min(ranks_.multiprocessors,
+                                      where.gpus[static_cast<std::size_t>(device)].multiprocessors);
+  }
+  all_.where = std::move(where);
+  all_.how = std::move(how);
+}
+
+bool session::run() {
+  std::string reason;
+  const nccl::library* const nccl = all_.how.nccl ? nccl::find_library(reason) : nullptr;
+  all_.nccl = nccl != nullptr ? nccl->version_text() : all_.how.nccl ? "not found" : "off";
+  print_machine(all_.where, all_.how, all_.nccl);
+  enable_peer_access(all_.how.devices);
+  for (const int device : distinct(all_.how.devices)) load_verification(device);
+  if (all_.how.limits) {
+    all_.floors = measure_limits(all_.where, all_.how.devices);
+    print_limits(*all_.floors);
+  }
+  measure_peerfold();
+  if (all_.how.rival) measure_rivals();
+  if (nccl != nullptr) {
+    measure_nccl();
+  } else if (all_.how.nccl) {
+    print_skipped("nccl", reason);
+  }
+  all_.complete = true;
+  return total_wrong(all_.tables) == 0;
+}
+
+void session::save() const {
+  if (!all_.how.json.empty()) write_results(all_.how.json, all_);
+}
+
+std::unique_ptr<implementation> session::make_peerfold(const std::string& policy,
+                                                       bool symmetric) const {
+  return instance_->make(ranks_, {policy, symmetric});
+}
+
+void session::measure_peerfold() {
+  for (const std::string& policy : all_.how.policies) {
+    for (const bool symmetric : {true, false}) {
+      if (symmetric ? !all_.how.symmetric : !all_.how.ordinary) continue;
+      measure_table(*make_peerfold(policy, symmetric));
+    }
+  }
+}
+
+void session::measure_rivals() {
+  if (!rivals::apply_to(ranks_)) {
+    print_skipped("hand-specialised kernels", "they are for 2 ranks and float sum");
+    return;
+  }
+  measure_table(*rivals::make_one_shot_packet(ranks_));
+  measure_table(*rivals::make_two_shot_push(ranks_));
+  constexpr std::size_t mib = std::size_t{1} << 20;
+  compare_with(
+      "one_shot/packet", [this] { return rivals::make_one_shot_packet(ranks_); }, 0, mib);
+  compare_with(
+      "two_shot/store", [this] { return rivals::make_two_shot_push(ranks_); }, mib,
+      all_.how.max_bytes);
+  print_comparisons(all_.comparisons);
+}
+
+void session::measure_nccl() {
+  if (distinct(ranks_.devices).size() != ranks_.devices.size()) {
+    print_skipped("nccl", "it refuses two ranks on one GPU");
+    return;
+  }
+  std::string reason;
+  const nccl::library& library = *nccl::find_library(reason);
+  for (const nccl::memory kind : {nccl::memory::plain, nccl::memory::symmetric_windows}) {
+    std::unique_ptr<implementation> made;
+    try {
+      made = nccl::make_all_reduce(library, ranks_, kind);
+    } catch (const std::exception& error) {
+      print_skipped(kind == nccl::memory::plain ? "nccl" : "nccl with symmetric windows",
+                    error.what());
+      continue;
+    }
+    measure_table(*made);
+  }
+}
+
+void session::measure_table(implementation& what) {
+  print_table_head(what.who());
+  all_.tables.push_back({what.who(), {}});
+  table& t = all_.tables.back();
+  for (const std::size_t bytes : all_.how.sizes()) {
+    row r;
+    r.count = bytes / bytes_of(ranks_.type);
+    r.bytes = r.count * bytes_of(ranks_.type);
+    if (!what.supports(r.count)) continue;
+    if (all_.floors) r.floor_us = all_reduce_floor_us(*all_.floors, r.bytes, ranks_.ranks());
+    what.prepare(r.count);
+    r.out_of_place = measure(what, ranks_, all_.how, r.count, placement::out_of_place);
+    if (all_.how.in_place) {
+      r.in_place = measure(what, ranks_, all_.how, r.count, placement::in_place);
+    }
+    what.release();
+    t.rows.push_back(r);
+    print_row(r, all_.how);
+  }
+  print_table_foot(t);
+}
+
+void session::compare_with(const std::string& policy, const maker& hand, std::size_t min_bytes,
+                           std::size_t max_bytes) {
+  const std::unique_ptr<implementation> generic = make_peerfold(policy, true);
+  const std::unique_ptr<implementation> rival = hand();
+  for (const std::size_t bytes : all_.how.sizes()) {
+    const std::size_t count = bytes / bytes_of(ranks_.type);
+    if (bytes < min_bytes || bytes > max_bytes || !rival->supports(count)) continue;
+    generic->prepare(count);
+    rival->prepare(count);
+    all_.comparisons.push_back(compare(*generic, *rival, ranks_, all_.how, count));
+    generic->release();
+    rival->release();
+  }
+}
+
+void print_list(const machine& where) {
+  std::printf("GPUs:\n");
+  for (const gpu& g : where.gpus) {
+    std::printf("  %d  %s [%s], %d multiprocessors\n", g.index, g.name.c_str(), g.bus_id.c_str(),
+                g.multiprocessors);
+  }
+  if (where.gpus.empty()) std::printf("  none\n");
+  std::printf("peerfold all_reduce (ranks, type, operator):\n");
+  for (const library::instance& i : library::instances()) {
+    std::printf("  %d  %-8s  %s\n", i.ranks, std::string(name_of(i.type)).c_str(),
+                std::string(name_of(i.op)).c_str());
+  }
+  std::printf("hand-specialised: one_shot/packet, two_shot/store (2 ranks, float sum)\n");
+  std::string reason;
+  const nccl::library* const nccl = nccl::find_library(reason);
+  std::printf("NCCL: %s\n", nccl != nullptr ? nccl->version_text().c_str() : reason.c_str());
+}
+
+}  // namespace bench

@@ -1,0 +1,43 @@
+// A run of the runner: the limits, then every implementation, size by size.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "library/instances.hpp"
+#include "result_file.hpp"
+
+namespace bench {
+
+class session {
+ public:
+  // Throws std::invalid_argument for what this machine or this build cannot run.
+  session(machine where, options how);
+
+  // Measures and prints everything that was asked for; true if every result was right.
+  bool run();
+
+  // Writes the JSON file, if one was asked for.
+  void save() const;
+
+ private:
+  using maker = std::function<std::unique_ptr<implementation>()>;
+
+  void measure_peerfold();
+  void measure_rivals();
+  void measure_nccl();
+  void measure_table(implementation& what);
+  void compare_with(const std::string& policy, const maker& hand, std::size_t min_bytes,
+                    std::size_t max_bytes);
+  std::unique_ptr<implementation> make_peerfold(const std::string& policy, bool symmetric) const;
+
+  results all_;
+  assignment ranks_;
+  const library::instance* instance_ = nullptr;
+};
+
+// Prints the GPUs and what is compiled in.
+void print_list(const machine& where);
+
+}  // namespace bench
