@@ -26,9 +26,9 @@ class gpus_required : public peerfold::test::listener {
       why = std::string(" (") + cudaGetErrorString(failure) + ")";
     }
     if (found >= required) return;
-    peerfold::test::skip_program(("needs " + std::to_string(required) + " GPU(s), found " +
-                                  std::to_string(found) + why)
-                                     .c_str());
+    peerfold::test::skip_program(
+        ("needs " + std::to_string(required) + " GPU(s), found " + std::to_string(found) + why)
+            .c_str());
   }
 };
 

@@ -11,5 +11,5 @@ using result = double;
 void reduce(peerfold::gpu_team<4>& team, const peerfold::symmetric_buffer<float, 4>& in,
             peerfold::symmetric_buffer<result, 4>& out) {
   peerfold::all_reduce<peerfold::policies<peerfold::one_shot_packet>>(team, in, out,
-                                                                     peerfold::sum{});
+                                                                      peerfold::sum{});
 }

@@ -2,7 +2,7 @@
 /// What the translation units of one program tell each other: that they see the same library.
 #pragma once
 
-#include <peerfold/all_reduce.hpp>
+#include <peerfold/peerfold.hpp>
 
 #include <array>
 #include <cstddef>
@@ -11,19 +11,14 @@
 using layout = std::array<std::size_t, 8>;
 
 inline layout layout_seen() {
-  return {sizeof(peerfold::team_options),
-          sizeof(peerfold::call_options),
-          sizeof(peerfold::team_status),
-          sizeof(peerfold::error),
-          sizeof(peerfold::thread_team<4>),
-          sizeof(peerfold::symmetric_buffer<float, 4>),
-          sizeof(peerfold::peer_span<float, 4>),
-          sizeof(peerfold::policy)};
+  return {sizeof(peerfold::team_options),        sizeof(peerfold::call_options),
+          sizeof(peerfold::team_status),         sizeof(peerfold::error),
+          sizeof(peerfold::thread_team<4>),      sizeof(peerfold::symmetric_buffer<float, 4>),
+          sizeof(peerfold::peer_span<float, 4>), sizeof(peerfold::policy)};
 }
 
 /// From other.cpp: the sum 0 + 1 + 2 between three threads, and its layout.
 int sum_in_other();
 layout layout_in_other();
-/// From device.cu, compiled by nvcc: the same.
-int sum_in_device();
+/// From device.cu, compiled by nvcc: the layout that it sees.
 layout layout_in_device();

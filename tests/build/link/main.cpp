@@ -11,8 +11,5 @@ TEST_CASE("two .cpp files share the library") {
 }
 
 #if defined(PEERFOLD_TEST_WITH_CU)
-TEST_CASE("a .cpp and a .cu file share the library") {
-  CHECK(sum_in_device() == 3);
-  CHECK(layout_in_device() == layout_seen());
-}
+TEST_CASE("a .cpp and a .cu file share the library") { CHECK(layout_in_device() == layout_seen()); }
 #endif

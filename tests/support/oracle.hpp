@@ -1,0 +1,223 @@
+/// \file
+/// The serial reference of reductions: what every policy in every place must give, bit for bit. It
+/// shares nothing with the library. Elements are folded in rank order in the accumulator type and
+/// rounded once; conversions of 16-bit types are integer arithmetic; floating-point operations
+/// stand in oracle.cpp, which is built without the options of the test around it.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#if defined(__CUDACC__) || __has_include(<cuda_bf16.h>)
+#define PEERFOLD_ORACLE_HAS_FLOAT16 1
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#else
+#define PEERFOLD_ORACLE_HAS_FLOAT16 0
+#endif
+
+namespace peerfold::test::oracle {
+
+/// `mix` is no operator of the library but a functor of the tests: 3 a + b on the bits of the
+/// accumulators. It commutes with nothing, and rounds nothing.
+enum class operation { sum, prod, min, max, avg, mix };
+
+// oracle.cpp: one IEEE operation each, rounded to nearest even, with subnormals.
+float add(float a, float b);
+float multiply(float a, float b);
+float divide(float a, float b);
+double add(double a, double b);
+double multiply(double a, double b);
+double divide(double a, double b);
+
+/// A binary floating-point format of 16 bits with `Mantissa` stored bits of the significand.
+template <int Mantissa>
+struct binary16 {
+  static constexpr int exponent_bits = 15 - Mantissa;
+  static constexpr int bias = (1 << (exponent_bits - 1)) - 1;
+  static constexpr std::uint32_t infinity = ((1u << exponent_bits) - 1) << Mantissa;
+  /// The exponent of the last place of the smallest numbers.
+  static constexpr int least = 1 - bias - Mantissa;
+
+  static constexpr bool is_nan(std::uint16_t bits) { return (bits & 0x7fffu) > infinity; }
+
+  /// Exact.
+  static constexpr std::uint32_t widen(std::uint16_t bits) {
+    const std::uint32_t sign = (bits & 0x8000u) << 16;
+    const std::uint32_t magnitude = bits & 0x7fffu;
+    if (magnitude > infinity) return sign | 0x7fc0'0000u;
+    if (magnitude == infinity) return sign | 0x7f80'0000u;
+    if (magnitude == 0) return sign;
+    const std::uint32_t field = magnitude >> Mantissa;
+    std::uint32_t significand = magnitude & ((1u << Mantissa) - 1);
+    int exponent = least;  // of the significand's last place
+    if (field != 0) {
+      significand |= 1u << Mantissa;
+      exponent += static_cast<int>(field) - 1;
+    }
+    // A float's significand has 24 bits, its smallest last place is 2^-149.
+    while (significand < (1u << 23) && exponent > -149) {
+      significand <<= 1;
+      --exponent;
+    }
+    if (significand < (1u << 23)) return sign | significand;
+    return sign | (static_cast<std::uint32_t>(exponent + 150) << 23) | (significand & 0x7f'ffffu);
+  }
+
+  /// Rounded to nearest, ties to even.
+  static constexpr std::uint16_t narrow(std::uint32_t bits) {
+    const std::uint32_t sign = (bits >> 16) & 0x8000u;
+    const std::uint32_t magnitude = bits & 0x7fff'ffffu;
+    if (magnitude > 0x7f80'0000u) return 0x7fff;
+    if (magnitude == 0x7f80'0000u) return static_cast<std::uint16_t>(sign | infinity);
+    const std::uint32_t field = magnitude >> 23;
+    const std::uint32_t significand = (magnitude & 0x7f'ffffu) | (field != 0 ? 1u << 23 : 0);
+    const int exponent = static_cast<int>(field != 0 ? field : 1) - 150;
+    int last = exponent + 24 - (Mantissa + 1);  // of the result, if it is not tiny
+    if (last < least) last = least;
+    const int shift = last - exponent;
+    if (shift > 25) return static_cast<std::uint16_t>(sign);
+    const std::uint32_t half = 1u << (shift - 1);
+    const std::uint32_t rest = significand & (2 * half - 1);
+    std::uint32_t rounded = significand >> shift;
+    if (rest > half || (rest == half && (rounded & 1u) != 0)) ++rounded;
+    // The leading bit of `rounded`, where there is one, adds one to the exponent field.
+    const std::uint32_t result = (static_cast<std::uint32_t>(last - least) << Mantissa) + rounded;
+    return static_cast<std::uint16_t>(sign | (result < infinity ? result : infinity));
+  }
+};
+
+/// An unsigned integer as wide as T.
+template <class T>
+using bits_t = std::conditional_t<
+    sizeof(T) == 1, std::uint8_t,
+    std::conditional_t<sizeof(T) == 2, std::uint16_t,
+                       std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
+
+template <class T>
+constexpr bits_t<T> bits_of(const T& value) {
+  return __builtin_bit_cast(bits_t<T>, value);
+}
+
+namespace detail {
+
+/// How elements of type T are folded.
+template <class T>
+struct arithmetic;  // integers and, below, floating types
+
+template <class T>
+  requires std::is_integral_v<T>
+struct arithmetic<T> {
+  // All in 64 unsigned bits, cut down to T after every step: that is what wrapping means.
+  using accumulator = T;
+  static accumulator widen(T value) { return value; }
+  static T narrow(accumulator value) { return value; }
+  static bool is_nan(T) { return false; }
+  static T add(T a, T b) {
+    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  }
+  static T multiply(T a, T b) {
+    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  }
+  static T divide(T a, int n) {
+    if constexpr (std::is_signed_v<T>) {
+      return static_cast<T>(static_cast<std::int64_t>(a) / n);
+    } else {
+      return static_cast<T>(static_cast<std::uint64_t>(a) / static_cast<unsigned>(n));
+    }
+  }
+  static bool less(T a, T b) { return a < b; }
+};
+
+template <class T>
+  requires std::is_floating_point_v<T>
+struct arithmetic<T> {
+  using accumulator = T;
+  using bits = bits_t<T>;
+  static constexpr bits sign = bits{1} << (8 * sizeof(T) - 1);
+  static constexpr bits infinity =
+      sizeof(T) == 4 ? static_cast<bits>(0x7f80'0000u) : static_cast<bits>(0x7ff0'0000'0000'0000u);
+  static accumulator widen(T value) { return value; }
+  static T narrow(accumulator value) { return value; }
+  static bool is_nan(T value) { return (bits_of(value) & ~sign) > infinity; }
+  static T add(T a, T b) { return oracle::add(a, b); }
+  static T multiply(T a, T b) { return oracle::multiply(a, b); }
+  static T divide(T a, int n) { return oracle::divide(a, static_cast<T>(n)); }
+  /// -0 is less than +0.
+  static bool less(T a, T b) { return key(a) < key(b); }
+
+ private:
+  /// Grows with the value: magnitudes above the middle, negative ones mirrored below it.
+  static bits key(T value) {
+    const bits b = bits_of(value);
+    return (b & sign) != 0 ? static_cast<bits>(~b) : static_cast<bits>(b | sign);
+  }
+};
+
+#if PEERFOLD_ORACLE_HAS_FLOAT16
+template <class T, int Mantissa>
+struct arithmetic_16 : arithmetic<float> {
+  using format = binary16<Mantissa>;
+  static float widen(const T& value) {
+    return __builtin_bit_cast(float, format::widen(bits_of(value)));
+  }
+  static T narrow(float value) { return __builtin_bit_cast(T, format::narrow(bits_of(value))); }
+};
+template <>
+struct arithmetic<__half> : arithmetic_16<__half, 10> {};
+template <>
+struct arithmetic<__nv_bfloat16> : arithmetic_16<__nv_bfloat16, 7> {};
+#endif
+
+template <class A>
+A apply(operation op, A a, A b) {
+  using math = arithmetic<A>;
+  switch (op) {
+    case operation::sum:
+    case operation::avg: return math::add(a, b);
+    case operation::prod: return math::multiply(a, b);
+    case operation::min:
+      if (math::is_nan(a) || math::is_nan(b)) return math::is_nan(a) ? a : b;
+      return math::less(b, a) ? b : a;
+    case operation::max:
+      if (math::is_nan(a) || math::is_nan(b)) return math::is_nan(a) ? a : b;
+      return math::less(a, b) ? b : a;
+    case operation::mix: break;
+  }
+  return __builtin_bit_cast(A, static_cast<bits_t<A>>(bits_of(a) * std::uint64_t{3} + bits_of(b)));
+}
+
+}  // namespace detail
+
+/// The element that all ranks get where rank r gave values[r].
+template <class T>
+T all_reduce(operation op, std::span<const T> values) {
+  using math = detail::arithmetic<T>;
+  auto total = math::widen(values[0]);
+  for (std::size_t r = 1; r < values.size(); ++r) {
+    total = detail::apply(op, total, math::widen(values[r]));
+  }
+  if (op == operation::avg) total = math::divide(total, static_cast<int>(values.size()));
+  return math::narrow(total);
+}
+
+template <class T>
+bool is_nan(const T& value) {
+  if constexpr (std::is_integral_v<T>) {
+    return false;
+  } else {
+    using math = detail::arithmetic<T>;
+    return math::is_nan(math::widen(value));
+  }
+}
+
+/// The same bits, or both a NaN.
+template <class T>
+bool same(const T& a, const T& b) {
+  return bits_of(a) == bits_of(b) || (is_nan(a) && is_nan(b));
+}
+
+}  // namespace peerfold::test::oracle
