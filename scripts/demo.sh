@@ -5,7 +5,7 @@ source "$(dirname "$0")/support.sh"
 
 program=build/demo/examples/train_digits
 need_build_tools
-need /usr/include/CLI=libcli11-dev /usr/include/zlib.h=zlib1g-dev
+need_libraries /usr/include/CLI=libcli11-dev /usr/include/zlib.h=zlib1g-dev
 find_cuda
 # The build is of interest only where there is something to build, or something wrong.
 if [[ -x $program ]]; then

@@ -8,6 +8,6 @@ case ${1-} in
   *) say "usage: $0 [--check]" && exit 2 ;;
 esac
 # .clang-format is for this version: others lay out some constructs differently.
-need clang-format-16=clang-format-16
+need_tools clang-format-16=clang-format-16
 git ls-files -z --cached --others --exclude-standard -- '*.hpp' '*.cuh' '*.cpp' '*.cu' |
   xargs -0 -r clang-format-16 "${action[@]}"

@@ -6,9 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 
-# need COMMAND=PACKAGE... /FILE=PACKAGE...: installs the Debian packages of those that are missing,
-# where that may be done without asking; else says what to install and ends.
-need() {
+# install_missing COMMAND=PACKAGE... /FILE=PACKAGE...: installs the Debian packages of those commands
+# and files that are missing, where that may be done without asking; else says what to install and
+# fails.
+install_missing() {
   local entry what missing=() root=()
   for entry in "$@"; do
     what=${entry%%=*}
@@ -20,30 +21,35 @@ need() {
     if ((EUID == 0)); then
       root=(env)
     elif sudo -n true 2>/dev/null; then
-      root=(sudo -n)
+      root=(sudo -n env)
     fi
   fi
   if ((${#root[@]})); then
     say "installing ${missing[*]}"
     if "${root[@]}" apt-get update -qq &&
-      "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      "${root[@]}" DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
       return 0
     fi
   fi
-  say "please install: ${missing[*]}"
-  say "on Debian: apt-get install ${missing[*]}"
-  exit 1
+  say "missing; on Debian: apt-get install ${missing[*]}"
+  return 1
 }
+
+# Tools, without which nothing goes on.
+need_tools() { install_missing "$@" || exit 1; }
+
+# Libraries, which CMake may find elsewhere or fetch.
+need_libraries() { install_missing "$@" || true; }
 
 # A C++ compiler, CMake, Ninja and git.
 need_build_tools() {
   local compiler=g++=g++
   if command -v clang++ >/dev/null && ! command -v g++ >/dev/null; then
     compiler=clang++=clang
-    export CXX=${CXX:-clang++}
+    export CXX=${CXX:-clang++} CUDAHOSTCXX=${CUDAHOSTCXX:-clang++}
   fi
-  need "$compiler" cmake=cmake ninja=ninja-build git=git
+  need_tools "$compiler" cmake=cmake ninja=ninja-build git=git
 }
 
 # Puts the CUDA toolkit on PATH, where there is one.
