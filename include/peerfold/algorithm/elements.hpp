@@ -17,13 +17,14 @@ struct load_from {
 
   PEERFOLD_HD T operator()(size_t i) const noexcept { return data[i]; }
 
+  /// Whether packs from element `begin` on are aligned.
+  template <class Pack>
+  PEERFOLD_HD bool aligned(size_t begin) const noexcept {
+    return arch::is_aligned(data + begin, sizeof(Pack));
+  }
   template <class Pack>
   PEERFOLD_HD Pack load_pack(size_t i) const noexcept {
-    if (arch::is_aligned(data + i, sizeof(Pack))) return arch::load_vector<Pack>(data + i);
-    Pack values;
-    PEERFOLD_UNROLL
-    for (int e = 0; e < Pack::size; ++e) values.at[e] = data[i + static_cast<size_t>(e)];
-    return values;
+    return arch::load_vector<Pack>(data + i);
   }
 };
 
@@ -34,14 +35,14 @@ struct store_to {
 
   PEERFOLD_HD void operator()(size_t i, const T& value) const noexcept { data[i] = value; }
 
+  /// Whether packs from element `begin` on are aligned.
+  template <class Pack>
+  PEERFOLD_HD bool aligned(size_t begin) const noexcept {
+    return arch::is_aligned(data + begin, sizeof(Pack));
+  }
   template <class Pack>
   PEERFOLD_HD void store_pack(size_t i, const Pack& values) const noexcept {
-    if (arch::is_aligned(data + i, sizeof(Pack))) {
-      arch::store_vector(data + i, values);
-    } else {
-      PEERFOLD_UNROLL
-      for (int e = 0; e < Pack::size; ++e) data[i + static_cast<size_t>(e)] = values.at[e];
-    }
+    arch::store_vector(data + i, values);
   }
 };
 

@@ -13,6 +13,13 @@
 
 namespace peerfold::execution {
 
+/// One rank as it runs: what only itself needs.
+struct local_rank {
+  sync::host_words* host;
+  stl::byte* arena;
+  int32_t rank;
+};
+
 /// One block of one rank, for the length of one call. `Group` is the workers of the block: lanes
 /// that run the same code, each with its own context.
 template <int N, class Group>
@@ -23,18 +30,19 @@ class context {
 
   /// Enters the call: takes the block's ticket and looks whether the team is poisoned. All lanes of
   /// the group construct theirs. `scratch` is at least `scratch_bytes` of memory that the group
-  /// shares, aligned to 16; `channel` and `host` outlive the context.
-  PEERFOLD_HD context(const memory::channel_view<N>& channel, sync::host_words* host, int rank,
-                      int block, int blocks, Group group, void* scratch, collective which) noexcept
+  /// shares, aligned to 16; `channel` outlives the context.
+  PEERFOLD_HD context(const memory::channel_view<N>& channel, const local_rank& local, int block,
+                      int blocks, Group group, void* scratch, collective which) noexcept
       : channel_{channel},
-        host_{host},
+        host_{local.host},
+        arena_{local.arena},
         scratch_{scratch},
         group_{group},
-        rank_{rank},
+        rank_{local.rank},
         block_{block},
         blocks_{blocks},
         which_{which} {
-    poison_ = arch::load_relaxed(&channel_.poison(rank_)->poison);
+    poison_ = arch::load_relaxed(&reinterpret_cast<sync::poison_words*>(arena_)->poison);
     if (group_.elect()) was_busy_ = arch::exchange_local(&state().busy, 1);
   }
 
@@ -48,9 +56,12 @@ class context {
     return channel_;
   }
 
+  /// This rank's own arena.
+  [[nodiscard]] PEERFOLD_HD stl::byte* arena() const noexcept { return arena_; }
+
   /// This block's state between calls.
   [[nodiscard]] PEERFOLD_HD memory::block_state<N>& state() const noexcept {
-    return *channel_.layout.state(channel_.arena[rank_], block_);
+    return *channel_.layout.state(arena_, block_);
   }
 
   /// Memory that the group shares, uninitialised.
@@ -130,6 +141,7 @@ class context {
 
   const memory::channel_view<N>& channel_;
   sync::host_words* host_;
+  stl::byte* arena_;
   void* scratch_;
   Group group_;
   int rank_;

@@ -143,7 +143,7 @@ class gpu_place::ranks {
           options.stream && !team_call ? *options.stream : this->stream(r);
       for (int l = 0; l < count; ++l) {
         const int q = together[static_cast<std::size_t>(l)];
-        arguments.local[l] = {device_words(q), q};
+        arguments.local[l] = {device_words(q), arenas_[static_cast<std::size_t>(q)], q};
         std::memcpy(&arguments.body[l], &bodies[static_cast<std::size_t>(q)], sizeof(Body));
       }
       error reason = cuda_failure(guard.set(device(r)), "devices: selecting one");
@@ -291,7 +291,7 @@ class gpu_place::ranks {
   [[nodiscard]] static kernel_arguments<N, Body> arguments_of(
       const memory::channel_view<N>& channel, const std::array<Body, N>& bodies) {
     return [&]<std::size_t... R>(std::index_sequence<R...>) {
-      return kernel_arguments<N, Body>{channel, {}, {bodies[R]...}};
+      return kernel_arguments<N, Body>{{}, channel, {bodies[R]...}};
     }(std::make_index_sequence<N>{});
   }
 

@@ -18,17 +18,11 @@ namespace peerfold::execution {
 /// The most threads of a block, so that the registers of one always fit a multiprocessor.
 inline constexpr int most_threads = 512;
 
-/// One rank among those of a launch.
-struct local_rank {
-  sync::host_words* host;
-  int32_t rank;
-};
-
 /// Up to N ranks of one device, launched together: block (b, l) is block b of the l-th.
 template <int N, class Body>
 struct kernel_arguments {
-  memory::channel_view<N> channel;
   local_rank local[N];
+  memory::channel_view<N> channel;
   Body body[N];
 };
 
@@ -39,8 +33,7 @@ __global__ void __launch_bounds__(most_threads)
   __shared__ alignas(16) stl::byte scratch[context_type::scratch_bytes];
   const int l = static_cast<int>(blockIdx.y);
   context_type c{arguments.channel,
-                 arguments.local[l].host,
-                 arguments.local[l].rank,
+                 arguments.local[l],
                  static_cast<int>(blockIdx.x),
                  static_cast<int>(gridDim.x),
                  block_group{},

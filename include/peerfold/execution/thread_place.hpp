@@ -110,14 +110,13 @@ class thread_place::ranks {
     struct job {
       const Body* body;
       memory::channel_view<N> channel;
-      sync::host_words* words;
-      int rank;
+      local_rank local;
       int blocks;
     };
     const auto run = [](const void* opaque, const thread_group& group, void* scratch) {
       const job& j = *static_cast<const job*>(opaque);
       for (int block = 0; block < j.blocks; ++block) {
-        context<N> c{j.channel, j.words, j.rank, block, j.blocks, group, scratch, Body::which};
+        context<N> c{j.channel, j.local, block, j.blocks, group, scratch, Body::which};
         static_cast<void>((*j.body)(c));
         c.leave();
       }
@@ -126,7 +125,7 @@ class thread_place::ranks {
     std::array<std::unique_lock<std::mutex>, N> turns;
     for (int r = first; r < last; ++r) {
       const auto i = static_cast<std::size_t>(r);
-      jobs[i] = {&bodies[i], view(channel), &words(r), r, plan.blocks};
+      jobs[i] = {&bodies[i], view(channel), {&words(r), arenas_[i], r}, plan.blocks};
       turns[i] = std::unique_lock{crew_of(channel, r).turn()};
     }
     for (int r = first; r < last; ++r) {

@@ -33,7 +33,7 @@ class lane_elements {
     using accumulator = typename traits::accumulator;
     constexpr int size = pack_type::size;
     Fragment result;
-    for_each_pack<Fragment::packs>(c_.group(), packs_of(x, size), [&](int u, uint32_t i) {
+    const auto fold_pack = [&](uint32_t u, uint32_t i) {
       accumulator total[size];
       PEERFOLD_UNROLL
       for (int q = 0; q < Context::size; ++q) {
@@ -46,7 +46,12 @@ class lane_elements {
       }
       PEERFOLD_UNROLL
       for (int e = 0; e < size; ++e) result.at[u].at[e] = finish(total[e]);
-    });
+    };
+    if (is_full<Fragment::packs>(c_.group(), x, size)) {
+      for_each_pack_of_full<Fragment::packs>(c_.group(), fold_pack);
+    } else {
+      for_each_pack<Fragment::packs>(c_.group(), packs_of(x, size), fold_pack);
+    }
     return result;
   }
 
@@ -63,7 +68,7 @@ class lane_elements {
     Fragment values;
     for_each_pack<Fragment::packs>(
         c_.group(), packs_of(x, pack_type::size),
-        [&](int u, uint32_t i) { values.at[u] = theirs.pack_of(q, u, i, pack_type{}); });
+        [&](uint32_t u, uint32_t i) { values.at[u] = theirs.pack_of(q, u, i, pack_type{}); });
     store_fragment(c_.group(), x, values, store);
   }
 

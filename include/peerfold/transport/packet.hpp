@@ -47,29 +47,25 @@ class packet
     return (held < shape.packet_lines ? held : shape.packet_lines) * pack_type::size;
   }
 
-  PEERFOLD_HD explicit packet(Context& c) noexcept : base{c}, ok_{c.healthy()} {
-    const auto& sequences = c_.state().packet;
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      sent_[j] = static_cast<uint32_t>(sequences.sent[rank_after<n>(c_.rank(), j + 1)]);
-      received_[j] = static_cast<uint32_t>(sequences.received[peer(j)]);
-    }
-  }
+  PEERFOLD_HD explicit packet(Context& c) noexcept : base{c} {}
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) const noexcept {
     const int to = rank_after<n>(c_.rank(), step);
-    const uint32_t message = sent_[step - 1] + commits_ + 1;
+    const auto message = static_cast<uint32_t>(c_.state().packet.sent[to]) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
     const auto& channel = c_.channel();
     arch::word_pair* slot =
         channel.layout.packet_slot(channel.arena[to], c_.block(), to, c_.rank(), message);
     const uint64_t mark = static_cast<uint64_t>(sync::wire(message)) << 32;
     for_each_pack<fragment_type::packs>(
-        c_.group(), packs_of(x, pack_type::size), [&](int u, uint32_t i) {
+        c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
           const auto data = bit_cast<words>(values.at[u]);
           arch::store_relaxed(slot + i, {mark | data.at[0], mark | data.at[1]});
         });
+    if (sync::on_scrub_lap(message, memory::packet_slots)) [[unlikely]] {
+      scrub(slot, packs_of(x, pack_type::size));
+    }
   }
 
   /// Ends the message to every peer. Packets publish themselves.
@@ -83,7 +79,7 @@ class packet
 
     /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
     /// Called with q and u known at compile time (in unrolled loops), they stay in registers.
-    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, int u, uint32_t /*i*/,
+    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t u, uint32_t /*i*/,
                                                 const pack_type& mine) const noexcept {
       if (q == rank_) return mine;
       return q < rank_ ? at_[q < others ? q : 0].at[u] : at_[q > 0 ? q - 1 : 0].at[u];
@@ -107,18 +103,22 @@ class packet
     arrivals in;
     in.rank_ = c_.rank();
     const auto& channel = c_.channel();
+    ok_ = ok_ && c_.healthy();
     const arch::word_pair* slot[others > 0 ? others : 1];
+    uint32_t mark[others > 0 ? others : 1];
     uint32_t packs[others > 0 ? others : 1];
     uint32_t most = 0;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      slot[j] = channel.layout.packet_slot(channel.arena[c_.rank()], c_.block(), c_.rank(), peer(j),
-                                           number(j));
+      const uint32_t message = number(j);
+      mark[j] = sync::wire(message);
+      slot[j] =
+          channel.layout.packet_slot(c_.arena(), c_.block(), c_.rank(), peer(j), message);
       packs[j] = packs_of(tile_of(peer(j)), pack_type::size);
       most = most < packs[j] ? packs[j] : most;
     }
     for_each_pack<fragment_type::packs>(
-        c_.group(), most, [&](int u, uint32_t i) {
+        c_.group(), most, [&](uint32_t u, uint32_t i) {
           // All peers' lines are asked for before any is waited for.
           uint32_t missing = 0;
           PEERFOLD_UNROLL
@@ -135,13 +135,13 @@ class packet
             }
             PEERFOLD_UNROLL
             for (int j = 0; j < others; ++j) {
-              if ((missing >> j & 1u) && is_message(line[j], sync::wire(number(j)))) {
+              if ((missing >> j & 1u) && is_message(line[j], mark[j])) {
                 in.at_[j].at[u] = bit_cast<pack_type>(words{{static_cast<uint32_t>(line[j].low),
                                                              static_cast<uint32_t>(line[j].high)}});
                 missing &= ~(1u << j);
               }
             }
-            if (missing != 0 && gave_up(polls, since, missing, line)) {
+            if (missing != 0 && gave_up(polls, since, missing, mark, line)) {
               ok_ = false;
               break;
             }
@@ -155,15 +155,8 @@ class packet
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
   /// has received so far; where not, the call must end.
   [[nodiscard]] PEERFOLD_HD bool release() noexcept {
-    const bool ok = !c_.group().any(!ok_);
-    bool lap = false;
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      lap = lap || sync::on_scrub_lap(number(j), memory::packet_slots);
-    }
-    if (lap) [[unlikely]] scrub();
     ++receipts_;
-    return ok;
+    return !c_.group().any(!ok_);
   }
 
   /// Keeps the sequence numbers for the next call or transport. To be called once, last.
@@ -187,9 +180,11 @@ class packet
   /// The j-th of the other ranks, ascending.
   [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
 
-  /// The number of the message that peer j's next receive awaits.
+  /// The number of the message that is next from peer j. Numbers are read where they are needed,
+  /// from the state, which is cached and does not change during a call: read ahead of the first
+  /// tile's elements, they would hold those up. Their low halves are enough for slot, mark and lap.
   [[nodiscard]] PEERFOLD_HD uint32_t number(int j) const noexcept {
-    return received_[j] + receipts_ + 1;
+    return static_cast<uint32_t>(c_.state().packet.received[peer(j)]) + receipts_ + 1;
   }
 
   PEERFOLD_HD static bool is_message(const arch::word_pair& line, uint32_t mark) noexcept {
@@ -198,6 +193,7 @@ class packet
   }
 
   [[nodiscard]] PEERFOLD_HD bool gave_up(uint32_t& polls, uint64_t& since, uint32_t missing,
+                                         const uint32_t* mark,
                                          const arch::word_pair* line) noexcept {
     int first = 0;
     uint32_t expected = 0;
@@ -206,38 +202,27 @@ class packet
     for (int j = others - 1; j >= 0; --j) {
       if (missing >> j & 1u) {
         first = peer(j);
-        expected = sync::wire(number(j));
+        expected = mark[j];
         seen = static_cast<uint32_t>(line[j].low >> 32);
       }
     }
     return c_.give_up(polls, since, first, expected, seen);
   }
 
-  /// Wipes this message's slots, where marks of lines that nobody rewrites could come round again:
-  /// see sync::scrub_period. The fences here and on the peer's lap order the wiping before the
-  /// peer's next write to these lines.
-  PEERFOLD_HD void scrub() const noexcept {
-    const auto& channel = c_.channel();
+  /// Wipes the lines of a peer's slot from line `used` on, which this message leaves as earlier
+  /// ones left them: their marks would come round again (see sync::scrub_period). The sender does
+  /// it, so that the slot keeps one writer: what the receiver wiped might be the next message.
+  PEERFOLD_HD void scrub(arch::word_pair* slot, uint32_t used) const noexcept {
     const auto width = static_cast<uint32_t>(c_.group().width());
-    const auto lane = static_cast<uint32_t>(c_.group().lane());
-    for (int j = 0; j < others; ++j) {
-      if (!sync::on_scrub_lap(number(j), memory::packet_slots)) continue;
-      arch::word_pair* slot = channel.layout.packet_slot(channel.arena[c_.rank()], c_.block(),
-                                                         c_.rank(), peer(j), number(j));
-      for (uint32_t i = lane; i < channel.layout.shape.packet_lines; i += width) {
-        arch::store_relaxed(slot + i, arch::word_pair{0, 0});
-      }
+    for (auto i = static_cast<uint32_t>(c_.group().lane()); i < c_.channel().layout.shape.packet_lines;
+         i += width) {
+      if (i >= used) arch::store_relaxed(slot + i, arch::word_pair{0, 0});
     }
-    arch::fence_system();
-    c_.group().sync();
   }
 
-  // The low halves of the numbers: slot, mark and lap need no more.
-  uint32_t sent_[others > 0 ? others : 1];      ///< by step - 1
-  uint32_t received_[others > 0 ? others : 1];  ///< by position among the others
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
-  bool ok_;
+  bool ok_ = true;
 };
 
 }  // namespace peerfold::transport

@@ -76,11 +76,14 @@ class store_flag
     const auto& channel = c_.channel();
     stl::byte* slot =
         channel.layout.store_slot(channel.arena[to], c_.block(), to, c_.rank(), message);
-    for_each_pack<fragment_type::packs>(c_.group(), packs_of(x, pack_type::size),
-                                        [&](int u, uint32_t i) {
-                                          arch::store_vector(slot + i * sizeof(pack_type),
-                                                             values.at[u]);
-                                        });
+    const auto put = [&](uint32_t u, uint32_t i) {
+      arch::store_vector(slot + i * sizeof(pack_type), values.at[u]);
+    };
+    if (is_full<fragment_type::packs>(c_.group(), x, pack_type::size)) {
+      for_each_pack_of_full<fragment_type::packs>(c_.group(), put);
+    } else {
+      for_each_pack<fragment_type::packs>(c_.group(), packs_of(x, pack_type::size), put);
+    }
   }
 
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
@@ -106,7 +109,7 @@ class store_flag
     PEERFOLD_HD explicit operator bool() const noexcept { return ok_; }
 
     /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
-    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, int /*u*/, uint32_t i,
+    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t /*u*/, uint32_t i,
                                                 const pack_type& mine) const noexcept {
       if (q == rank_) return mine;
       const stl::byte* slot = q < rank_ ? slot_[q < others ? q : 0] : slot_[q > 0 ? q - 1 : 0];
@@ -172,7 +175,7 @@ class store_flag
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
       const int peer = j < c_.rank() ? j : j + 1;
-      in.slot_[j] = channel.layout.store_slot(channel.arena[c_.rank()], c_.block(), c_.rank(), peer,
+      in.slot_[j] = channel.layout.store_slot(c_.arena(), c_.block(), c_.rank(), peer,
                                               shared_.received[peer] + receipts_);
     }
     return in;
@@ -183,8 +186,7 @@ class store_flag
   }
 
   [[nodiscard]] PEERFOLD_HD const uint64_t* flag_from(int peer) const noexcept {
-    const auto& channel = c_.channel();
-    return channel.layout.flag(channel.arena[c_.rank()], c_.block(), peer);
+    return c_.channel().layout.flag(c_.arena(), c_.block(), peer);
   }
 
   /// Spreads the other ranks over the lanes: visit(peer) is called for each by one lane.
