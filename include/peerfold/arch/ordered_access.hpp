@@ -127,16 +127,6 @@ PEERFOLD_HD inline uint32_t exchange_local(uint32_t* address, uint32_t value) no
 #endif
 }
 
-/// Orders this thread's relaxed accesses before it against those after it, as others see them.
-/// For the rare repair of stale packets only; elsewhere the ordering sits on the access.
-PEERFOLD_HD inline void fence_system() noexcept {
-#if PEERFOLD_DEVICE_PASS
-  __threadfence_system();
-#elif !defined(__CUDACC_RTC__) && !defined(__SANITIZE_THREAD__)
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-#endif
-}
-
 /// Sixteen bytes that travel together, as two words of 64 bits. The memory model promises no
 /// more than that each word arrives whole: a protocol checks both.
 struct alignas(16) word_pair {

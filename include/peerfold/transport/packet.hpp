@@ -4,11 +4,12 @@
 /// bandwidth; the least latency. (NCCL calls this protocol LL; the form here is of our own.)
 ///
 /// Why a slot is free when it is reused. The slots are two, and every message is answered: the
-/// algorithms that run over this transport exchange, message for message, with every peer. A rank
-/// sends message m + 1 to a peer only after it has received the peer's message m, lane by lane the
-/// same packs, or all packs and a vote of its group. The peer sent m after its group's vote on
-/// m - 1, that is after its last lane had read m - 1. So the slot of m + 1, which held m - 1, is
-/// free. What a call leaves unread does not exist: each call receives all that is sent to it.
+/// algorithms that run over this transport exchange, message for message, with every peer. Message
+/// m + 1 takes the slot of m - 1, which the peer has read: either it sent m after its group's vote on
+/// m - 1, so any pack of m tells; or it sent each pack of m after it had read the same pack of m - 1
+/// (the second message of a two-shot tile), and then this group sends m + 1 only after its own vote
+/// on m: all packs of m together tell. What a call leaves unread does not exist: each call receives
+/// all that is sent to it.
 #pragma once
 
 #include <peerfold/arch/ordered_access.hpp>

@@ -1,0 +1,141 @@
+/// \file
+/// Ranks driven by hand: arenas, views and contexts of a channel of one block, without a team. One
+/// lane a rank, so that one thread can play all ranks in any order, as long as nothing is awaited
+/// that was not sent before.
+#pragma once
+
+#include <peerfold/arch/vector_access.hpp>
+#include <peerfold/execution/context.hpp>
+#include <peerfold/execution/thread_group.hpp>
+#include <peerfold/memory/arena_setup.hpp>
+#include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/store_flag.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace peerfold::test {
+
+using namespace std::chrono_literals;
+
+/// The arenas of N ranks and what their contexts need.
+template <int N>
+class hand_driven_channel {
+ public:
+  using context_type = execution::context<N, execution::thread_group>;
+
+  static constexpr memory::channel_shape default_shape{
+      .blocks = 1, .packet_lines = 16, .store_bytes = 256};
+
+  explicit hand_driven_channel(std::uint64_t first_sequence = 0,
+                               std::chrono::nanoseconds budget = 1min,
+                               const memory::channel_shape& shape = default_shape) {
+    memory::arena_plan<N> plan;
+    plan.add(shape);
+    for (std::size_t r = 0; r < N; ++r) {
+      memory_[r].resize(plan.bytes / sizeof(line));
+      view_.arena[r] = reinterpret_cast<std::byte*>(memory_[r].data());
+      memory::write_initial_state<N>(view_.arena[r], plan.channels[0], first_sequence);
+    }
+    view_.layout = plan.channels[0];
+    view_.wait_budget_ns = static_cast<std::uint64_t>(budget.count());
+  }
+
+  /// Enters a call on rank `rank`; leave() it in the end.
+  context_type enter(int rank) {
+    const auto r = static_cast<std::size_t>(rank);
+    return {view_,
+            execution::local_rank{&words_[r], view_.arena[r], rank},
+            0,
+            1,
+            execution::thread_group{barrier_[r], 0, 1},
+            scratch_[r],
+            collective::all_reduce};
+  }
+
+  memory::channel_view<N>& view() { return view_; }
+  memory::block_state<N>& state(int rank) { return *view_.layout.state(view_.arena[rank], 0); }
+  const fault_report& report(int rank) const {
+    return words_[static_cast<std::size_t>(rank)].report;
+  }
+
+ private:
+  struct alignas(256) line {
+    std::byte bytes[256];
+  };
+  template <std::size_t... R>
+  static std::array<execution::voting_barrier, N> barriers(std::index_sequence<R...>) {
+    return {((void)R, execution::voting_barrier{1})...};
+  }
+
+  std::array<std::vector<line>, N> memory_;
+  memory::channel_view<N> view_;
+  std::array<sync::host_words, N> words_{};
+  std::array<execution::voting_barrier, N> barrier_ = barriers(std::make_index_sequence<N>{});
+  alignas(16) std::byte scratch_[N][context_type::scratch_bytes] = {};
+};
+
+/// One rank in a call over Transport, with messages that are easily told apart: element i of a tile
+/// is base + i.
+template <template <class, class> class Transport, int N>
+class hand_driven_rank {
+ public:
+  using context_type = typename hand_driven_channel<N>::context_type;
+  using transport_type = Transport<std::uint32_t, context_type>;
+  using fragment = typename transport_type::fragment_type;
+  static constexpr std::uint32_t pack = transport_type::pack_type::size;
+
+  hand_driven_rank(hand_driven_channel<N>& channel, int rank)
+      : context_{channel.enter(rank)}, transport_{context_} {}
+  hand_driven_rank(const hand_driven_rank&) = delete;
+  hand_driven_rank& operator=(const hand_driven_rank&) = delete;
+  ~hand_driven_rank() {
+    transport_.close();
+    context_.leave();
+  }
+
+  context_type& context() { return context_; }
+  transport_type& transport() { return transport_; }
+
+  /// A message of `packs` packs to every other rank, without the commit.
+  void send(std::uint32_t packs, std::uint32_t base) {
+    const transport::tile x{0, packs * pack};
+    const auto load = [&](std::size_t i) { return base + static_cast<std::uint32_t>(i); };
+    const fragment values = transport_.load(x, load);
+    for (int p = 1; p < N; ++p) transport_.send(p, x, values);
+  }
+  void commit() { transport_.commit(); }
+
+  /// The next message of the only other rank, as it came; nothing on a fault. Without the release.
+  std::optional<std::vector<std::uint32_t>> receive(std::uint32_t packs)
+    requires(N == 2)
+  {
+    const transport::tile x{0, packs * pack};
+    const auto theirs = transport_.receive(x);
+    if (!theirs) return std::nullopt;
+    std::vector<std::uint32_t> values(packs * pack);
+    transport_.store_from(1 - context_.rank(), x, theirs,
+                          [&](std::size_t i, std::uint32_t value) { values[i] = value; });
+    return values;
+  }
+  bool release() { return transport_.release(); }
+
+ private:
+  context_type context_;
+  transport_type transport_;
+};
+
+/// What receive() gives for send(packs, base).
+template <class Rank>
+std::vector<std::uint32_t> message(std::uint32_t packs, std::uint32_t base) {
+  std::vector<std::uint32_t> values(packs * Rank::pack);
+  for (std::uint32_t i = 0; i < values.size(); ++i) values[i] = base + i;
+  return values;
+}
+
+}  // namespace peerfold::test
