@@ -129,7 +129,11 @@ class packet
           uint32_t polls = 0;
           uint64_t since = 0;
           while (missing != 0) {
+#if PEERFOLD_DEVICE_PASS
             arch::word_pair line[others > 0 ? others : 1];
+#else  // g++ -O3 does not see that only lines that were read are looked at, and warns
+            arch::word_pair line[others > 0 ? others : 1]{};
+#endif
             PEERFOLD_UNROLL
             for (int j = 0; j < others; ++j) {
               if (missing >> j & 1u) line[j] = arch::load_relaxed(slot[j] + i);
