@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the examples and trains a digit recogniser on all GPUs, or on CPU threads:
+# Builds the demo and trains a digit recogniser on all GPUs, or on CPU threads:
 # scripts/demo.sh [OPTION]...; --help lists the options.
 source "$(dirname "$0")/support.sh"
 
