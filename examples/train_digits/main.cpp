@@ -40,7 +40,7 @@ placement choose_place(const std::optional<int>& ranks, const gpu_search& gpus) 
 
 void print(const placement& place) {
   std::string where = place.devices.empty() ? "CPU threads" : "GPU";
-  for (const int device : place.devices) where += " " + std::to_string(device);
+  for (const int device : place.devices) where.append(" ").append(std::to_string(device));
   std::printf("place     %s (%s)\n", where.c_str(), place.why.c_str());
   std::printf("ranks     %d\n", place.ranks);
 }
