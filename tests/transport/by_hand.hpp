@@ -38,7 +38,7 @@ class hand_driven_channel {
     memory::arena_plan<N> plan;
     plan.add(shape);
     for (std::size_t r = 0; r < N; ++r) {
-      memory_[r].resize(plan.bytes / sizeof(line));
+      memory_[r].resize(plan.bytes / sizeof(line) + 1);
       view_.arena[r] = reinterpret_cast<std::byte*>(memory_[r].data());
       memory::write_initial_state<N>(view_.arena[r], plan.channels[0], first_sequence);
     }
