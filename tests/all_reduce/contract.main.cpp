@@ -1,0 +1,50 @@
+// Asserts on the cases of the contract suite that this program's other files registered.
+#include <support/catch.hpp>
+#include <support/contract.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+namespace {
+
+using peerfold::test::contract_case;
+using peerfold::test::contract_cases;
+using peerfold::test::report;
+
+struct totals {
+  std::size_t cases = 0;
+  std::size_t calls = 0;
+  std::size_t elements = 0;
+
+  ~totals() {
+    std::printf("contract suite: %zu cases, %zu calls (a rank each), %zu elements compared\n",
+                cases, calls, elements);
+  }
+};
+
+totals& all() {
+  static totals sum;
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("all_reduce keeps its contract") {
+  auto& cases = contract_cases();
+  std::sort(cases.begin(), cases.end(), [](const contract_case& a, const contract_case& b) {
+    return a.group != b.group ? a.group > b.group : a.name < b.name;
+  });
+  REQUIRE(!cases.empty());
+  for (const contract_case& next : cases) {
+    DYNAMIC_SECTION(next.group << ": " << next.name) {
+      report result;
+      next.run(result);
+      INFO(result.to_string());
+      CHECK(result.ok());
+      all().cases += 1;
+      all().calls += result.calls();
+      all().elements += result.elements();
+    }
+  }
+}

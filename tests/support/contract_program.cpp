@@ -1,0 +1,269 @@
+#include <support/contract_program.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+#include <sstream>
+
+namespace peerfold::test {
+
+bool short_run() {
+  const char* value = std::getenv("PEERFOLD_TEST_SHORT");
+  return value != nullptr && *value != '\0' && std::string{value} != "0";
+}
+
+std::vector<contract_case>& contract_cases() {
+  static std::vector<contract_case> cases;
+  return cases;
+}
+
+std::string step::to_string() const {
+  std::ostringstream text;
+  text << count << " elements, " << peerfold::to_string(policy) << (in_place ? ", in place" : "")
+       << ", shifted by " << in_shift << " and " << out_shift << ", channel " << channel
+       << ", max_blocks " << max_blocks;
+  return text.str();
+}
+
+namespace {
+
+std::uint64_t hash(std::uint64_t x) {
+  x += 0x9e37'79b9'7f4a'7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58'476d'1ce4'e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d0'49bb'1331'11ebu;
+  return x ^ (x >> 31);
+}
+
+/// Adds c and its neighbours.
+void add_border(std::set<std::size_t>& counts, std::size_t c) { counts.insert({c - 1, c, c + 1}); }
+
+std::vector<std::size_t> make_counts(const geometry& where) {
+  const std::size_t bytes = where.element_bytes;
+  const auto ranks = static_cast<std::size_t>(where.ranks);
+  const auto blocks = static_cast<std::size_t>(where.shape.blocks);
+  std::set<std::size_t> counts{0, 1, 2, 3, 5, 7, 31, 129, 1000};
+  add_border(counts, 8 / std::min<std::size_t>(bytes, 4));
+  add_border(counts, 16 / bytes);
+  add_border(counts, 128 / bytes);
+  add_border(counts, 128 / bytes * ranks);
+  for (const std::size_t slot :
+       {std::size_t{where.shape.packet_lines} * 8, std::size_t{where.shape.store_bytes}}) {
+    const std::size_t capacity = slot / bytes;
+    add_border(counts, capacity);
+    add_border(counts, capacity * ranks);
+    add_border(counts, capacity * ranks * blocks);
+  }
+  // Several laps of the larger ring, for every block.
+  const std::size_t tile = where.shape.store_bytes / bytes * blocks;
+  counts.insert(tile * (memory::store_slots + 3) + 5);
+  counts.insert(tile * ranks * (memory::store_slots + 1) + 13);
+  std::vector<std::size_t> kept;
+  for (const std::size_t count : counts) {
+    if (count * bytes <= where.most_bytes) kept.push_back(count);
+  }
+  return kept;
+}
+
+}  // namespace
+
+std::vector<step> make_steps(const geometry& where, const std::vector<peerfold::policy>& policies) {
+  std::vector<step> steps;
+  const auto add = [&](std::size_t count, const peerfold::policy& policy) {
+    const auto i = static_cast<unsigned>(steps.size());
+    const auto shifts = static_cast<unsigned>(16 / where.element_bytes) + 1;
+    step next{count, policy};
+    next.in_place = i % 3 == 1;
+    next.in_shift = i % 2 == 0 ? i / 2 % shifts : 0;
+    next.out_shift = i % 5 < 3 ? i * 5 % shifts : 0;
+    next.channel = static_cast<int>(i / 2) % where.channels;
+    next.max_blocks = i % 4 == 3 ? 1 + static_cast<int>(i / 4 % 2) : 0;
+    steps.push_back(next);
+  };
+  const auto counts = make_counts(where);
+  for (std::size_t c = 0; c < counts.size(); ++c) {
+    // Policies follow each other in changing order.
+    for (std::size_t p = 0; p < policies.size(); ++p) {
+      const auto& policy = policies[(p + c) % policies.size()];
+      add(counts[(c * 7 + p) % counts.size()], policy);
+    }
+  }
+  // Sizes at which `automatic` changes its mind.
+  for (const std::size_t bytes :
+       {std::size_t{80'000}, std::size_t{600'000}, std::size_t{1'200'000}}) {
+    if (bytes <= where.most_bytes) add(bytes / where.element_bytes + 1, automatic);
+  }
+  return steps;
+}
+
+namespace {
+
+template <class T>
+T from_bits(std::uint64_t bits) {
+  return __builtin_bit_cast(T, static_cast<oracle::bits_t<T>>(bits));
+}
+
+/// The widths of a floating type's fields.
+template <class T>
+constexpr int mantissa_bits() {
+  if (std::is_same_v<T, double>) return 52;
+  if (std::is_same_v<T, float>) return 23;
+#if PEERFOLD_ORACLE_HAS_FLOAT16
+  if (std::is_same_v<T, __half>) return 10;
+#endif
+  return 7;
+}
+
+template <class T>
+T special_value(std::uint64_t random) {
+  constexpr int mantissa = mantissa_bits<T>();
+  constexpr std::uint64_t one = 1;
+  constexpr std::uint64_t sign = one << (8 * sizeof(T) - 1);
+  constexpr std::uint64_t infinity = sign - (one << mantissa);
+  constexpr std::uint64_t quiet = one << (mantissa - 1);
+  const std::array<std::uint64_t, 12> values{
+      0,
+      sign,
+      infinity,
+      sign | infinity,
+      1,                               // the smallest subnormal
+      sign | ((one << mantissa) - 1),  // the largest
+      one << mantissa,                 // the smallest normal
+      infinity - 1,                    // the largest of all
+      sign | (infinity - 1),
+      infinity | quiet,
+      sign | infinity | quiet | 5,
+      infinity | 3,  // signalling
+  };
+  return from_bits<T>(values[random % values.size()]);
+}
+
+template <class T>
+T any_value(std::uint64_t random) {
+  if constexpr (std::is_integral_v<T>) {
+    switch (random % 4) {
+      case 0: return static_cast<T>(random >> 60);
+      case 1: return std::numeric_limits<T>::max();
+      case 2: return std::numeric_limits<T>::min();
+      default: return from_bits<T>(random >> 2);
+    }
+  } else {
+    constexpr int mantissa = mantissa_bits<T>();
+    constexpr int exponent = 8 * static_cast<int>(sizeof(T)) - 1 - mantissa;
+    constexpr std::uint64_t bias = (std::uint64_t{1} << (exponent - 1)) - 1;
+    const std::uint64_t rest = random >> 8;
+    switch (random % 8) {
+      case 0: return special_value<T>(rest);
+      case 1: return from_bits<T>(rest ^ random << 40);  // any bits
+      default: {  // magnitudes from 1/16 to 16, where the order of a sum shows
+        const std::uint64_t field = bias - 4 + rest % 8;
+        const std::uint64_t digits = (rest >> 3) & ((std::uint64_t{1} << mantissa) - 1);
+        return from_bits<T>(random >> 63 << (8 * sizeof(T) - 1) | field << mantissa | digits);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+T input_value(oracle::operation op, std::uint64_t seed, int rank, std::size_t index) {
+  std::uint64_t random = hash(hash(seed + static_cast<std::uint64_t>(rank) * 1'000'003u) + index);
+  T value = any_value<T>(random);
+  while (op == oracle::operation::mix && oracle::is_nan(value)) {
+    random = hash(random);
+    value = any_value<T>(random);
+  }
+  return value;
+}
+
+template <class T>
+program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, std::uint64_t seed)
+    : steps_{std::move(steps)}, ranks_{ranks} {
+  constexpr std::size_t line = 128;
+  const auto region = [&](const step& s, unsigned shift) {
+    const std::size_t begin = bytes_ + line + shift * sizeof(T);
+    bytes_ = (begin + s.count * sizeof(T) + line) / line * line;
+    return begin;
+  };
+  for (const step& s : steps_) {
+    in_.push_back(region(s, s.in_shift));
+    out_.push_back(s.in_place ? in_.back() : region(s, s.out_shift));
+  }
+  bytes_ += line;
+
+  for (int r = 0; r < ranks_; ++r) {
+    auto& image = images_.emplace_back(bytes_);
+    for (std::size_t i = 0; i < bytes_; ++i) {
+      image[i] = static_cast<std::byte>(i * 37 + static_cast<std::size_t>(r) * 11 + 0xa5);
+    }
+  }
+  std::vector<T> column(static_cast<std::size_t>(ranks));
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    auto& expected = expected_.emplace_back();
+    expected.reserve(steps_[i].count);
+    for (std::size_t e = 0; e < steps_[i].count; ++e) {
+      for (int r = 0; r < ranks_; ++r) {
+        const auto rank = static_cast<std::size_t>(r);
+        column[rank] = input_value<T>(op, seed + i, r, e);
+        std::memcpy(images_[rank].data() + in_[i] + e * sizeof(T), &column[rank], sizeof(T));
+      }
+      expected.push_back(oracle::all_reduce<T>(op, column));
+    }
+  }
+}
+
+template <class T>
+void program<T>::check(int rank, std::vector<std::byte> found, report& result) const {
+  const auto describe = [&](std::size_t i) {
+    return "rank " + std::to_string(rank) + " of " + std::to_string(ranks_) + ", call " +
+           std::to_string(i) + " (" + steps_[i].to_string() + ")";
+  };
+  const std::vector<std::byte>& before = image(rank);
+  std::size_t compared = 0;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const std::size_t count = steps_[i].count;
+    for (std::size_t e = 0; e < count; ++e) {
+      T value;
+      std::memcpy(&value, found.data() + out_[i] + e * sizeof(T), sizeof(T));
+      if (oracle::same(value, expected_[i][e])) continue;
+      std::ostringstream text;
+      text << describe(i) << ": element " << e << " is " << std::hex << +oracle::bits_of(value)
+           << ", the oracle has " << +oracle::bits_of(expected_[i][e]);
+      result.fail(text.str());
+      break;
+    }
+    compared += count;
+    // What remains is to be as it was.
+    std::copy_n(before.begin() + static_cast<std::ptrdiff_t>(out_[i]), count * sizeof(T),
+                found.begin() + static_cast<std::ptrdiff_t>(out_[i]));
+  }
+  result.count(steps_.size(), compared);
+  const auto [changed, was] = std::mismatch(found.begin(), found.end(), before.begin());
+  if (changed == found.end()) return;
+  const auto at = static_cast<std::size_t>(changed - found.begin());
+  std::size_t near = 0;
+  while (near + 1 < in_.size() && in_[near + 1] <= at) ++near;
+  result.fail(describe(near) + ": changed a byte beside its output, " + std::to_string(at) +
+              " in the slab; its input is at " + std::to_string(in_[near]) + ", its output at " +
+              std::to_string(out_[near]));
+}
+
+#define PEERFOLD_TEST_ELEMENT(T)                                                 \
+  template T input_value<T>(oracle::operation, std::uint64_t, int, std::size_t); \
+  template class program<T>;
+PEERFOLD_TEST_ELEMENT(float)
+PEERFOLD_TEST_ELEMENT(double)
+PEERFOLD_TEST_ELEMENT(std::int32_t)
+PEERFOLD_TEST_ELEMENT(std::uint32_t)
+PEERFOLD_TEST_ELEMENT(std::int64_t)
+PEERFOLD_TEST_ELEMENT(std::uint64_t)
+PEERFOLD_TEST_ELEMENT(std::int8_t)
+PEERFOLD_TEST_ELEMENT(std::uint8_t)
+#if PEERFOLD_ORACLE_HAS_FLOAT16
+PEERFOLD_TEST_ELEMENT(__half)
+PEERFOLD_TEST_ELEMENT(__nv_bfloat16)
+#endif
+
+}  // namespace peerfold::test

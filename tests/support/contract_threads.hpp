@@ -1,0 +1,93 @@
+/// \file
+/// The threads place, for the contract suite (see contract_run.hpp).
+#pragma once
+
+#include <peerfold/all_reduce.hpp>
+#include <peerfold/sync/delay.hpp>
+
+#include <support/contract_run.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+namespace peerfold::test {
+
+class threads_place {
+ public:
+  template <int N>
+  using team = thread_team<N>;
+
+  static bool has(int /*ranks*/) { return true; }
+
+  static std::vector<setting> settings(int ranks, bool thorough) {
+    constexpr std::uint64_t half_lap = std::uint64_t{1} << 30;
+    std::vector<setting> all;
+    const auto add = [&](int workers, std::vector<channel_options> channels,
+                         std::uint64_t first_sequence, caller who, std::size_t most_bytes) {
+      setting next;
+      next.name = std::to_string(workers) + " workers, first sequence " +
+                  std::to_string(first_sequence) +
+                  (who == caller::team ? ", team calls" : ", rank calls");
+      next.options.wait_budget = std::chrono::seconds{60};
+      next.options.channels = std::move(channels);
+      next.options.workers = workers;
+      next.options.staging_bytes = 1;
+      next.options.first_sequence = first_sequence;
+      next.options.delay_seed = PEERFOLD_DELAYS != 0 ? 17 + first_sequence : 0;
+      next.who = who;
+      next.most_bytes = most_bytes;
+      all.push_back(std::move(next));
+    };
+    if (thorough) {
+      add(1, {{1}}, 0, caller::team, std::size_t{2} << 20);
+      add(ranks < 6 ? 3 : 2, {{3}, {2}}, 2 * half_lap - 3, caller::ranks, 100'000);
+      if (short_run()) return all;
+      add(2, {{2}}, half_lap - 3, caller::team, 100'000);
+      add(1, {{4}}, 4 * half_lap - 3, caller::ranks, 100'000);
+      all.back().options.staging_bytes = std::size_t{16} << 20;
+    } else {
+      add(2, {{2}}, 2 * half_lap - 3, caller::team, 60'000);
+      if (short_run()) return all;
+      add(1, {{1}, {3}}, half_lap - 3, caller::ranks, 60'000);
+    }
+    return all;
+  }
+
+  template <int N>
+  static thread_team<N> make_team(const team_options& options) {
+    return thread_team<N>::on_threads(options);
+  }
+
+  template <class Team>
+  explicit threads_place(Team& /*team*/) {}
+
+  template <class Team>
+  std::byte* allocate(Team& /*team*/, int /*rank*/, std::size_t bytes) {
+    owned_.emplace_back(static_cast<std::byte*>(::operator new(bytes, alignment)));
+    return owned_.back().get();
+  }
+  void upload(int /*rank*/, std::byte* to, const std::vector<std::byte>& from) {
+    std::memcpy(to, from.data(), from.size());
+  }
+  std::vector<std::byte> download(int /*rank*/, const std::byte* from, std::size_t bytes) {
+    return {from, from + bytes};
+  }
+  static call_options rank_options(call_options options, int /*rank*/) { return options; }
+  static std::string wait() { return {}; }
+
+ private:
+  static constexpr std::align_val_t alignment{256};
+  struct freeing {
+    void operator()(std::byte* memory) const { ::operator delete(memory, alignment); }
+  };
+  std::vector<std::unique_ptr<std::byte[], freeing>> owned_;
+};
+
+using contract_place = threads_place;
+
+}  // namespace peerfold::test
