@@ -131,7 +131,7 @@ class gpu_place::ranks {
     std::array<bool, N> launched{};
     for (int r = first; r < last; ++r) {
       if (launched[static_cast<std::size_t>(r)]) continue;
-      std::array<int, N> together;
+      std::array<int, N> together{};
       int count = 0;
       for (int q = r; q < last; ++q) {
         if (device(q) != device(r)) continue;

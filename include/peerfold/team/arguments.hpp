@@ -82,7 +82,7 @@ template <class T, int M>
                                   std::size_t count) {
   if (count == 0) return {};
   const auto name = [](const char* which, std::size_t r) {
-    return M == 1 ? std::string{which} : which + ("[" + std::to_string(r) + "]");
+    return M == 1 ? std::string{which} : std::string{which} + '[' + std::to_string(r) + ']';
   };
   const auto bad = [&](const void* pointer, const std::string& which) -> error {
     if (pointer == nullptr) {
