@@ -22,8 +22,8 @@ int main() {
   auto team = pf::gpu_team<4>::on_devices(devices);
   pf::symmetric_buffer<float, 4> values(team, 1000);  // device memory of each rank
 
-  // A rank's data is ready when what its stream has been given is done: the all-reduce queues up
-  // behind the copy, and the copy back behind the all-reduce. Nothing waits in between.
+  // What concerns a rank goes in the order of its stream: the copy there, the all-reduce, the copy
+  // back. So the all-reduce needs no synchronisation before it or after it.
   std::vector<std::vector<float>> host;
   for (int r = 0; r < team.size; ++r) host.emplace_back(1000, static_cast<float>(r + 1));
   constexpr std::size_t bytes = 1000 * sizeof(float);

@@ -139,6 +139,24 @@ void stop_on_fault(const Team& team) {
   if (const auto status = team.status(); !status) throw std::runtime_error{status.to_string()};
 }
 
+/// Where the training ends early, ends the waits of kernels for kernels that will never be
+/// launched, before the memory that they use is freed.
+template <class Team>
+class abort_unless_finished {
+ public:
+  explicit abort_unless_finished(Team& team) : team_{team} {}
+  ~abort_unless_finished() {
+    if (!is_finished_) team_.abort();
+  }
+  abort_unless_finished(const abort_unless_finished&) = delete;
+  abort_unless_finished& operator=(const abort_unless_finished&) = delete;
+  void finish() noexcept { is_finished_ = true; }
+
+ private:
+  Team& team_;
+  bool is_finished_ = false;
+};
+
 template <int N>
 training_result train(const training_plan& plan, const std::vector<int>& devices,
                       const data_set& data, progress& progress) {
@@ -159,6 +177,7 @@ training_result train(const training_plan& plan, const std::vector<int>& devices
     own_hits[r] = all_hits[r] = networks.back().hits();
   }
 
+  abort_unless_finished running{team};
   training_result result;
   const auto start = std::chrono::steady_clock::now();
   for (int epoch = 1; epoch <= plan.epochs; ++epoch) {
@@ -191,6 +210,7 @@ training_result train(const training_plan& plan, const std::vector<int>& devices
     end_weights.push_back(networks[r].weights());
   }
   stop_on_fault(team);
+  running.finish();
   compare_ranks(end_weights, result);
   return result;
 }
