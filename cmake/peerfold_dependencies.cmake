@@ -1,8 +1,10 @@
 # Libraries that peerfold's own programs use (the headers themselves need none of them).
 #
-# peerfold_need(<package>...) finds each as installed, or else fetches it. Packages: Catch2 (2.13 or
-# 3; target Catch2::Catch2WithMain), rapidcheck (rapidcheck), CLI11 (CLI11::CLI11), nlohmann_json
-# (nlohmann_json::nlohmann_json).
+# peerfold_need(<package>...) finds each as installed, or else fetches it. Packages and targets:
+#   Catch2 (2.13 or 3)   Catch2::Catch2WithMain
+#   rapidcheck           rapidcheck, rapidcheck_catch
+#   CLI11                CLI11::CLI11
+#   nlohmann_json        nlohmann_json::nlohmann_json
 
 include_guard(GLOBAL)
 include(FetchContent)
@@ -34,6 +36,14 @@ function(peerfold_fetch package)
     ${package}
     GIT_REPOSITORY https://github.com/${repository}.git
     GIT_TAG ${tag}
+    GIT_SUBMODULES ""
     SYSTEM)
   FetchContent_MakeAvailable(${package})
+  if(package STREQUAL "rapidcheck")
+    # Its own switch for this header would bring in a Catch of its own.
+    add_library(rapidcheck_catch INTERFACE)
+    target_include_directories(
+      rapidcheck_catch SYSTEM INTERFACE ${rapidcheck_SOURCE_DIR}/extras/catch/include)
+    target_link_libraries(rapidcheck_catch INTERFACE rapidcheck)
+  endif()
 endfunction()

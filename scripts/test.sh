@@ -6,6 +6,6 @@ need_build_tools
 need_tools python3=python3
 need_libraries /usr/include/catch2=catch2 /usr/include/rapidcheck.h=librapidcheck-dev \
   /usr/include/CLI=libcli11-dev /usr/include/nlohmann/json.hpp=nlohmann-json3-dev \
-  /usr/include/zlib.h=zlib1g-dev
+  /usr/include/relacy=relacy-dev /usr/include/zlib.h=zlib1g-dev
 find_cuda
 exec cmake --workflow --preset test
