@@ -33,14 +33,22 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   const auto own = static_cast<uint32_t>(c.rank());
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
+  const auto share_after = [&](uint32_t index, int step) {
+    return tiles.at(index, static_cast<uint32_t>(rank_after<n>(c.rank(), step)));
+  };
+  typename Transport::fragment_type next;
+  if constexpr (lag > 0 && n > 1) next = t.load(share_after(ahead, 1), load);
   for ([[maybe_unused]] uint32_t step = 0;; ++step, ahead += blocks) {
     if (ahead < tiles.tiles) {  // scatter: to every rank its share
       PEERFOLD_UNROLL
       for (int p = 1; p < n; ++p) {
-        const auto x = tiles.at(ahead, static_cast<uint32_t>(rank_after<n>(c.rank(), p)));
-        t.send(p, x, t.load(x, load));
+        const auto x = share_after(ahead, p);
+        t.send(p, x, lag > 0 && p == 1 ? next : t.load(x, load));
       }
       t.commit();
+      if constexpr (lag > 0 && n > 1) {  // before anything is waited for
+        if (ahead + blocks < tiles.tiles) next = t.load(share_after(ahead + blocks, 1), load);
+      }
     }
 
     if constexpr (lag > 0) {
@@ -50,19 +58,18 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
     if (folding < tiles.tiles) {  // fold the own share, send the result to all
       const auto x = tiles.at(folding, own);
       const auto mine = t.load(x, load);
-      if (const auto theirs = t.receive(x)) {
-        const auto result = t.fold(x, mine, theirs, op, finish);
-        t.store(x, result, store);
-        PEERFOLD_UNROLL
-        for (int p = 1; p < n; ++p) {
-          if constexpr (direct) {
-            t.store(x, result, store.at_rank(rank_after<n>(c.rank(), p)));
-          } else {
-            t.send(p, x, result);
-          }
+      typename Transport::fragment_type result;
+      if (const auto theirs = t.receive(x)) result = t.fold(x, mine, theirs, op, finish);
+      if (!t.release()) return false;
+      t.store(x, result, store);
+      PEERFOLD_UNROLL
+      for (int p = 1; p < n; ++p) {
+        if constexpr (direct) {
+          t.store(x, result, store.at_rank(rank_after<n>(c.rank(), p)));
+        } else {
+          t.send(p, x, result);
         }
       }
-      if (!t.release()) return false;
       if constexpr (!direct) t.commit();
     }
 

@@ -28,9 +28,8 @@ class context {
   static constexpr int size = N;
   using group_type = Group;
 
-  /// Enters the call: takes the block's ticket and looks whether the team is poisoned. All lanes of
-  /// the group construct theirs. `scratch` is at least `scratch_bytes` of memory that the group
-  /// shares, aligned to 16; `channel` outlives the context.
+  /// All lanes of the group construct theirs. `scratch` is at least `scratch_bytes` of memory that
+  /// the group shares, aligned to 16; `channel` outlives the context.
   PEERFOLD_HD context(const memory::channel_view<N>& channel, const local_rank& local, int block,
                       int blocks, Group group, void* scratch, collective which) noexcept
       : channel_{channel},
@@ -41,9 +40,22 @@ class context {
         rank_{local.rank},
         block_{block},
         blocks_{blocks},
-        which_{which} {
+        which_{which} {}
+
+  /// Takes the block's ticket and looks whether the team is poisoned. Transports call it once, as
+  /// early as it holds nothing up.
+  PEERFOLD_HD void enter() noexcept {
     poison_ = arch::load_relaxed(&reinterpret_cast<sync::poison_words*>(arena_)->poison);
     if (group_.elect()) was_busy_ = arch::exchange_local(&state().busy, 1);
+  }
+
+  /// Gives the block's ticket back; for the elected lane to call.
+  PEERFOLD_HD void leave() noexcept {
+    if (!group_.elect()) return;
+    if (was_busy_ != 0) {
+      poison(&channel_, host_, fault_kind::channel_busy, rank_, block_, which_, -1, 0, 0);
+    }
+    arch::store_relaxed(&state().busy, uint32_t{0});
   }
 
   static constexpr int scratch_bytes = 512;
@@ -91,15 +103,6 @@ class context {
 
   PEERFOLD_HD void delay(sync::delay_site site, uint64_t message) const noexcept {
     sync::maybe_delay(channel_.delay_seed, site, rank_, block_, message);
-  }
-
-  /// Leaves the call: gives the block's ticket back. All lanes have finished their work before.
-  PEERFOLD_HD void leave() noexcept {
-    if (!group_.elect()) return;
-    if (was_busy_ != 0) {
-      poison(&channel_, host_, fault_kind::channel_busy, rank_, block_, which_, -1, 0, 0);
-    }
-    arch::store_relaxed(&state().busy, uint32_t{0});
   }
 
  private:

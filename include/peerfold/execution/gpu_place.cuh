@@ -122,34 +122,28 @@ class gpu_place::ranks {
                              const std::array<Body, N>& bodies, int first, int last,
                              const call_options& options) {
     static_assert(std::is_trivially_copyable_v<Body>, "functors travel to kernels by value");
-    kernel_entry& entry = kernel_of<N, Body>::entry;
-    kernel_arguments<N, Body> arguments = arguments_of(view(channel), bodies);
     device_guard guard;
     for (const int device : devices_) {
-      if (error reason = entry.load(device, guard)) return reason;
+      if (error reason = kernel_of<N, 1, Body>::entry.load(device, guard)) return reason;
+      if (error reason = kernel_of<N, N, Body>::entry.load(device, guard)) return reason;
     }
+    const bool team_call = last - first == N && N > 1;
     std::array<bool, N> launched{};
     for (int r = first; r < last; ++r) {
       if (launched[static_cast<std::size_t>(r)]) continue;
-      std::array<int, N> together{};
-      int count = 0;
+      ranks_together together;
       for (int q = r; q < last; ++q) {
         if (device(q) != device(r)) continue;
         launched[static_cast<std::size_t>(q)] = true;
-        together[static_cast<std::size_t>(count++)] = q;
+        together.rank[together.count++] = q;
       }
-      const bool team_call = last - first == N && N > 1;
       const cudaStream_t stream =
           options.stream && !team_call ? *options.stream : this->stream(r);
-      for (int l = 0; l < count; ++l) {
-        const int q = together[static_cast<std::size_t>(l)];
-        arguments.local[l] = {device_words(q), arenas_[static_cast<std::size_t>(q)], q};
-        std::memcpy(&arguments.body[l], &bodies[static_cast<std::size_t>(q)], sizeof(Body));
-      }
       error reason = cuda_failure(guard.set(device(r)), "devices: selecting one");
       if (!reason) {
-        reason = launch_together<Body>(channel, plan, arguments, together, count, stream,
-                                       stream == this->stream(r));
+        reason = together.count == 1
+                     ? launch_together<1>(channel, plan, bodies, together, stream)
+                     : launch_together<N>(channel, plan, bodies, together, stream);
       }
       if (reason) return reason;
     }
@@ -169,6 +163,12 @@ class gpu_place::ranks {
   }
 
  private:
+  /// Ranks of one device.
+  struct ranks_together {
+    int rank[N];
+    int count = 0;
+  };
+
   struct shared_words {
     sync::host_words of_rank[N];
     std::uint32_t poisoned = sync::poisoned;
@@ -257,42 +257,45 @@ class gpu_place::ranks {
     return status;
   }
 
-  template <class Body>
+  /// Enqueues the ranks `together`, of one device, as one kernel.
+  template <int Count, class Body>
   [[nodiscard]] error launch_together(int channel, const launch_plan& plan,
-                                      const kernel_arguments<N, Body>& arguments,
-                                      const std::array<int, N>& together, int count,
-                                      cudaStream_t stream, bool own_stream) {
+                                      const std::array<Body, N>& bodies,
+                                      const ranks_together& together, cudaStream_t stream) {
+    auto arguments = arguments_of<Count>(view(channel), bodies);
     std::array<std::unique_lock<std::mutex>, N> turns;
-    for (int l = 0; l < count; ++l) {
-      use& u = use_of(channel, together[static_cast<std::size_t>(l)]);
+    for (int l = 0; l < together.count; ++l) {
+      const int q = together.rank[l];
+      const auto i = static_cast<std::size_t>(q);
+      arguments.local[l] = {&words_->of_rank[q], arenas_[i], q};
+      std::memcpy(&arguments.body[l], &bodies[i], sizeof(Body));
+      use& u = use_of(channel, q);
       turns[static_cast<std::size_t>(l)] = std::unique_lock{u.turn};
-      if (error reason = u.last.admit(stream, own_stream)) return reason;
+      if (error reason = u.last.admit(stream, stream == this->stream(q))) return reason;
     }
     cudaLaunchConfig_t config{};
-    config.gridDim = dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(count));
+    config.gridDim =
+        dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(together.count));
     config.blockDim = dim3(static_cast<unsigned>(plan.width));
     config.stream = stream;
     if (error reason =
-            cuda_failure(cudaLaunchKernelEx(&config, &collective_kernel<N, Body>, arguments),
+            cuda_failure(cudaLaunchKernelEx(&config, &collective_kernel<N, Count, Body>, arguments),
                          "launching a collective")) {
       return reason;
     }
-    for (int l = 0; l < count; ++l) {
-      if (error reason =
-              use_of(channel, together[static_cast<std::size_t>(l)]).last.note(stream)) {
-        return reason;
-      }
+    for (int l = 0; l < together.count; ++l) {
+      if (error reason = use_of(channel, together.rank[l]).last.note(stream)) return reason;
     }
     return {};
   }
 
   /// Functors may be neither default-constructible nor assignable; so they start as copies.
-  template <class Body>
-  [[nodiscard]] static kernel_arguments<N, Body> arguments_of(
+  template <int Count, class Body>
+  [[nodiscard]] static kernel_arguments<N, Count, Body> arguments_of(
       const memory::channel_view<N>& channel, const std::array<Body, N>& bodies) {
-    return [&]<std::size_t... R>(std::index_sequence<R...>) {
-      return kernel_arguments<N, Body>{{}, channel, {bodies[R]...}};
-    }(std::make_index_sequence<N>{});
+    return [&]<std::size_t... L>(std::index_sequence<L...>) {
+      return kernel_arguments<N, Count, Body>{{}, channel, {bodies[L]...}};
+    }(std::make_index_sequence<Count>{});
   }
 
   /// Whether all work of the team has ended; see the destructor.
@@ -343,10 +346,6 @@ class gpu_place::ranks {
   [[nodiscard]] bool owns_stream(int rank) const noexcept {
     return first_on_device(rank) == static_cast<std::size_t>(rank);
   }
-  /// Pinned and mapped memory has one address on host and devices.
-  [[nodiscard]] sync::host_words* device_words(int rank) const noexcept {
-    return &words_->of_rank[rank];
-  }
 
   std::vector<int> devices_;
   std::shared_ptr<memory::provider> provider_;
@@ -355,7 +354,7 @@ class gpu_place::ranks {
   std::array<cudaStream_t, N> streams_{};
   std::array<cudaStream_t, N> aborts_{};
   std::vector<std::unique_ptr<use>> uses_;  ///< by rank, then channel
-  shared_words* words_ = nullptr;
+  shared_words* words_ = nullptr;  ///< pinned and mapped: one address on host and devices
   std::uint64_t budget_ns_;
   std::uint64_t delay_seed_;
 };

@@ -18,20 +18,21 @@ namespace peerfold::execution {
 /// The most threads of a block, so that the registers of one always fit a multiprocessor.
 inline constexpr int most_threads = 512;
 
-/// Up to N ranks of one device, launched together: block (b, l) is block b of the l-th.
-template <int N, class Body>
+/// `Count` ranks of one device, launched together: block (b, l) is block b of the l-th. The usual
+/// case of one has a kernel of its own, that finds its arguments without an index.
+template <int N, int Count, class Body>
 struct kernel_arguments {
-  local_rank local[N];
+  local_rank local[Count];
   memory::channel_view<N> channel;
-  Body body[N];
+  Body body[Count];
 };
 
-template <int N, class Body>
+template <int N, int Count, class Body>
 __global__ void __launch_bounds__(most_threads)
-    collective_kernel(const __grid_constant__ kernel_arguments<N, Body> arguments) {
+    collective_kernel(const __grid_constant__ kernel_arguments<N, Count, Body> arguments) {
   using context_type = context<N, block_group>;
   __shared__ alignas(16) stl::byte scratch[context_type::scratch_bytes];
-  const int l = static_cast<int>(blockIdx.y);
+  const int l = Count == 1 ? 0 : static_cast<int>(blockIdx.y);
   context_type c{arguments.channel,
                  arguments.local[l],
                  static_cast<int>(blockIdx.x),
@@ -40,7 +41,6 @@ __global__ void __launch_bounds__(most_threads)
                  scratch,
                  Body::which};
   static_cast<void>(arguments.body[l](c));
-  c.leave();
 }
 
 /// A kernel of this program, for teams of `ranks` ranks. Kernels enter the list before main() (or
@@ -93,10 +93,11 @@ class kernel_entry {
   std::atomic<uint64_t> loaded_{0};
 };
 
-/// The entry of collective_kernel<N, Body>; naming it puts the kernel on the list.
-template <int N, class Body>
+/// The entry of a collective kernel; naming it puts the kernel on the list.
+template <int N, int Count, class Body>
 struct kernel_of {
-  static inline kernel_entry entry{reinterpret_cast<const void*>(&collective_kernel<N, Body>), N};
+  static inline kernel_entry entry{
+      reinterpret_cast<const void*>(&collective_kernel<N, Count, Body>), N};
 };
 
 }  // namespace peerfold::execution

@@ -118,7 +118,6 @@ class thread_place::ranks {
       for (int block = 0; block < j.blocks; ++block) {
         context<N> c{j.channel, j.local, block, j.blocks, group, scratch, Body::which};
         static_cast<void>((*j.body)(c));
-        c.leave();
       }
     };
     std::array<job, N> jobs;

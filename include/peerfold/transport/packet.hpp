@@ -4,12 +4,11 @@
 /// bandwidth; the least latency. (NCCL calls this protocol LL; the form here is of our own.)
 ///
 /// Why a slot is free when it is reused. The slots are two, and every message is answered: the
-/// algorithms that run over this transport exchange, message for message, with every peer. Message
-/// m + 1 takes the slot of m - 1, which the peer has read: either it sent m after its group's vote on
-/// m - 1, so any pack of m tells; or it sent each pack of m after it had read the same pack of m - 1
-/// (the second message of a two-shot tile), and then this group sends m + 1 only after its own vote
-/// on m: all packs of m together tell. What a call leaves unread does not exist: each call receives
-/// all that is sent to it.
+/// algorithms that run over this transport exchange, message for message, with every peer. A rank
+/// sends message m + 1 only after its group's vote on the peers' messages m. A peer sent its m after
+/// its group's vote on m - 1, that is after its last lane had read m - 1. So the slot of m + 1,
+/// which held m - 1, is free. What a call leaves unread does not exist: each call receives all that
+/// is sent to it.
 #pragma once
 
 #include <peerfold/arch/ordered_access.hpp>
@@ -34,6 +33,10 @@ class packet
   using base::c_;
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
+  static constexpr int most_others = others > 0 ? others : 1;
+  /// With few peers the last numbers stay in registers; with many they are read again and again,
+  /// from the state, which is cached.
+  static constexpr bool keeps_numbers = others <= 3;
 
  public:
   using element_type = T;
@@ -48,12 +51,23 @@ class packet
     return (held < shape.packet_lines ? held : shape.packet_lines) * pack_type::size;
   }
 
-  PEERFOLD_HD explicit packet(Context& c) noexcept : base{c} {}
+  PEERFOLD_HD explicit packet(Context& c) noexcept : base{c} {
+    if constexpr (keeps_numbers) {
+      const auto& sequences = c_.state().packet;
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        sent_[j] = sequences.sent[rank_after<n>(c_.rank(), j + 1)];
+        received_[j] = sequences.received[peer(j)];
+      }
+    }
+  }
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
-  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) const noexcept {
+  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
     const int to = rank_after<n>(c_.rank(), step);
-    const auto message = static_cast<uint32_t>(c_.state().packet.sent[to]) + commits_ + 1;
+    const uint64_t sent = keeps_numbers ? sent_[step - 1] : c_.state().packet.sent[to];
+    // The low half does for slot, mark and lap.
+    const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
     const auto& channel = c_.channel();
     arch::word_pair* slot =
@@ -70,7 +84,10 @@ class packet
   }
 
   /// Ends the message to every peer. Packets publish themselves.
-  PEERFOLD_HD void commit() noexcept { ++commits_; }
+  PEERFOLD_HD void commit() noexcept {
+    if (commits_ == 0) c_.enter();
+    ++commits_;
+  }
 
   /// What the peers sent; valid in this lane until the transport's next receive().
   class arrivals {
@@ -88,73 +105,28 @@ class packet
 
    private:
     friend class packet;
-    fragment_type at_[others > 0 ? others : 1];
+    fragment_type at_[most_others];
     int rank_;
     bool ok_;
   };
 
   /// Waits for the next message of every peer, which carries a tile of x's size.
   [[nodiscard]] PEERFOLD_HD arrivals receive(const tile& x) noexcept {
-    return receive_each([&](int) { return x; });
+    const uint32_t packs = packs_of(x, pack_type::size);
+    return receive_packs(packs, [&](int) { return packs; });
   }
 
   /// The same where rank q's message carries a tile of the size of tile_of(q).
   template <class TileOf>
   [[nodiscard]] PEERFOLD_HD arrivals receive_each(TileOf tile_of) noexcept {
-    arrivals in;
-    in.rank_ = c_.rank();
-    const auto& channel = c_.channel();
-    ok_ = ok_ && c_.healthy();
-    const arch::word_pair* slot[others > 0 ? others : 1];
-    uint32_t mark[others > 0 ? others : 1];
-    uint32_t packs[others > 0 ? others : 1];
+    uint32_t packs[most_others];
     uint32_t most = 0;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      const uint32_t message = number(j);
-      mark[j] = sync::wire(message);
-      slot[j] =
-          channel.layout.packet_slot(c_.arena(), c_.block(), c_.rank(), peer(j), message);
       packs[j] = packs_of(tile_of(peer(j)), pack_type::size);
       most = most < packs[j] ? packs[j] : most;
     }
-    for_each_pack<fragment_type::packs>(
-        c_.group(), most, [&](uint32_t u, uint32_t i) {
-          // All peers' lines are asked for before any is waited for.
-          uint32_t missing = 0;
-          PEERFOLD_UNROLL
-          for (int j = 0; j < others; ++j) {
-            if (ok_ && i < packs[j]) missing |= 1u << j;
-          }
-          uint32_t polls = 0;
-          uint64_t since = 0;
-          while (missing != 0) {
-#if PEERFOLD_DEVICE_PASS
-            arch::word_pair line[others > 0 ? others : 1];
-#else  // g++ -O3 does not see that only lines that were read are looked at, and warns
-            arch::word_pair line[others > 0 ? others : 1]{};
-#endif
-            PEERFOLD_UNROLL
-            for (int j = 0; j < others; ++j) {
-              if (missing >> j & 1u) line[j] = arch::load_relaxed(slot[j] + i);
-            }
-            PEERFOLD_UNROLL
-            for (int j = 0; j < others; ++j) {
-              if ((missing >> j & 1u) && is_message(line[j], mark[j])) {
-                in.at_[j].at[u] = bit_cast<pack_type>(words{{static_cast<uint32_t>(line[j].low),
-                                                             static_cast<uint32_t>(line[j].high)}});
-                missing &= ~(1u << j);
-              }
-            }
-            if (missing != 0 && gave_up(polls, since, missing, mark, line)) {
-              ok_ = false;
-              break;
-            }
-          }
-        });
-    in.ok_ = ok_;
-    if (others > 0) c_.delay(sync::delay_site::after_receive, number(0));
-    return in;
+    return receive_packs(most, [&](int j) { return packs[j]; });
   }
 
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
@@ -164,17 +136,24 @@ class packet
     return !c_.group().any(!ok_);
   }
 
-  /// Keeps the sequence numbers for the next call or transport. To be called once, last.
+  /// Keeps the sequence numbers for the next call. To be called once, last; a kernel that goes on to
+  /// use the channel synchronises its group first.
   PEERFOLD_HD void close() noexcept {
-    if (c_.group().elect()) {
-      auto& sequences = c_.state().packet;
-      PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) {
-        sequences.sent[rank_after<n>(c_.rank(), j + 1)] += commits_;
-        sequences.received[peer(j)] += receipts_;
+    if (!c_.group().elect()) return;
+    auto& sequences = c_.state().packet;
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      uint64_t& sent = sequences.sent[rank_after<n>(c_.rank(), j + 1)];
+      uint64_t& received = sequences.received[peer(j)];
+      if constexpr (keeps_numbers) {
+        sent = sent_[j] + commits_;
+        received = received_[j] + receipts_;
+      } else {
+        sent += commits_;
+        received += receipts_;
       }
     }
-    c_.group().sync();
+    c_.leave();
   }
 
  private:
@@ -185,11 +164,58 @@ class packet
   /// The j-th of the other ranks, ascending.
   [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
 
-  /// The number of the message that is next from peer j. Numbers are read where they are needed,
-  /// from the state, which is cached and does not change during a call: read ahead of the first
-  /// tile's elements, they would hold those up. Their low halves are enough for slot, mark and lap.
-  [[nodiscard]] PEERFOLD_HD uint32_t number(int j) const noexcept {
-    return static_cast<uint32_t>(c_.state().packet.received[peer(j)]) + receipts_ + 1;
+  /// Waits for the next message of the j-th other rank, of packs_from(j) packs, for every j.
+  template <class PacksFrom>
+  [[nodiscard]] PEERFOLD_HD arrivals receive_packs(uint32_t most, PacksFrom packs_from) noexcept {
+    arrivals in;
+    in.rank_ = c_.rank();
+    ok_ = ok_ && c_.healthy();
+    const arch::word_pair* slot[most_others];
+    uint32_t mark[most_others];
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      const uint64_t received = keeps_numbers ? received_[j] : c_.state().packet.received[peer(j)];
+      const uint32_t message = static_cast<uint32_t>(received) + receipts_ + 1;
+      mark[j] = sync::wire(message);
+      slot[j] = c_.channel().layout.packet_slot(c_.arena(), c_.block(), c_.rank(), peer(j), message);
+    }
+    for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
+      // All peers' lines are asked for before any is waited for.
+#if PEERFOLD_DEVICE_PASS
+      arch::word_pair line[most_others];
+#else  // g++ -O3 does not see that only lines that were read are looked at, and warns
+      arch::word_pair line[most_others]{};
+#endif
+      uint32_t missing = 0;
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        if (ok_ && i < packs_from(j)) missing |= 1u << j;
+      }
+      uint32_t polls = 0;
+      uint64_t since = 0;
+      while (missing != 0) {
+        PEERFOLD_UNROLL
+        for (int j = 0; j < others; ++j) {
+          if (missing >> j & 1u) line[j] = arch::load_relaxed(slot[j] + i);
+        }
+        PEERFOLD_UNROLL
+        for (int j = 0; j < others; ++j) {
+          if ((missing >> j & 1u) && is_message(line[j], mark[j])) missing &= ~(1u << j);
+        }
+        if (missing != 0 && gave_up(polls, since, missing, mark, line)) {
+          ok_ = false;
+          break;
+        }
+      }
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        in.at_[j].at[u] = bit_cast<pack_type>(
+            words{{static_cast<uint32_t>(line[j].low), static_cast<uint32_t>(line[j].high)}});
+      }
+    });
+    in.ok_ = ok_;
+    if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_ + 1);
+    return in;
   }
 
   PEERFOLD_HD static bool is_message(const arch::word_pair& line, uint32_t mark) noexcept {
@@ -216,15 +242,20 @@ class packet
 
   /// Wipes the lines of a peer's slot from line `used` on, which this message leaves as earlier
   /// ones left them: their marks would come round again (see sync::scrub_period). The sender does
-  /// it, so that the slot keeps one writer: what the receiver wiped might be the next message.
+  /// it, so that the slot keeps one writer: what the receiver wiped might be the next message. Only
+  /// lanes that send a pack do: the others may not have heard yet that the slot is free.
   PEERFOLD_HD void scrub(arch::word_pair* slot, uint32_t used) const noexcept {
+    const auto lane = static_cast<uint32_t>(c_.group().lane());
     const auto width = static_cast<uint32_t>(c_.group().width());
-    for (auto i = static_cast<uint32_t>(c_.group().lane()); i < c_.channel().layout.shape.packet_lines;
-         i += width) {
-      if (i >= used) arch::store_relaxed(slot + i, arch::word_pair{0, 0});
+    const uint32_t senders = used < width ? used : width;
+    if (lane >= senders) return;
+    for (uint32_t i = used + lane; i < c_.channel().layout.shape.packet_lines; i += senders) {
+      arch::store_relaxed(slot + i, arch::word_pair{0, 0});
     }
   }
 
+  uint64_t sent_[most_others];      ///< by step - 1, where keeps_numbers
+  uint64_t received_[most_others];  ///< by position among the others, likewise
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   bool ok_ = true;

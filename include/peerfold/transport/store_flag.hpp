@@ -60,6 +60,7 @@ class store_flag
       shared_.received[peer] = sequences.received[peer];
       shared_.credit[peer] = credit_of(arch::load_acquire(flag_from(peer)));
     });
+    c_.enter();
     // The vote makes a poisoned team one verdict for the group.
     ok_ = !c_.group().any(!c_.healthy());
   }
@@ -146,6 +147,7 @@ class store_flag
       sequences.sent[peer] = shared_.sent[peer] + commits_;
       sequences.received[peer] = shared_.received[peer] + receipts_;
     });
+    c_.leave();
     c_.group().sync();
   }
 
