@@ -26,7 +26,8 @@ std::uint64_t run_once(implementation& what, const problem& p, placement where) 
   fill_inputs(p, at, in_place ? at.out : at.in);
   if (!in_place) {
     poison_outputs(p, at);
-    if (count_wrong(p, at) != p.count * at.out.size()) {
+    const std::uint64_t elements = p.count * at.out.size();
+    if (count_wrong(p, at) < elements - elements / 1000) {  // random integers may hit the pattern
       throw std::logic_error("the check took a poisoned output for a result");
     }
   }

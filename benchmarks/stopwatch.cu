@@ -34,9 +34,14 @@ std::optional<launch_shape> shape_of(cudaGraph_t graph) {
   check(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
   void* entry = nullptr;
   cudaDriverEntryPointQueryResult found{};
-  if (cudaGetDriverEntryPointByVersion("cuGraphKernelNodeGetParams", &entry, 12000,
-                                       cudaEnableDefault, &found) != cudaSuccess ||
-      found != cudaDriverEntryPointSuccess) {
+  constexpr const char* name = "cuGraphKernelNodeGetParams";
+#if CUDART_VERSION >= 12050
+  const cudaError_t error =
+      cudaGetDriverEntryPointByVersion(name, &entry, 12000, cudaEnableDefault, &found);
+#else
+  const cudaError_t error = cudaGetDriverEntryPoint(name, &entry, cudaEnableDefault, &found);
+#endif
+  if (error != cudaSuccess || found != cudaDriverEntryPointSuccess) {
     cudaGetLastError();
     return {};
   }
@@ -54,13 +59,19 @@ std::optional<launch_shape> shape_of(cudaGraph_t graph) {
   return {};
 }
 
-cudaGraph_t end_capture(const lane& where) {
-  const on_device scope(where.device);
-  cudaGraph_t graph = nullptr;
-  const cudaError_t error = cudaStreamEndCapture(where.stream, &graph);
-  if (error != cudaSuccess) cudaGetLastError();
-  return error == cudaSuccess ? graph : nullptr;
-}
+// Keeps the first failure of several calls that must all be made.
+class first_failure {
+ public:
+  bool operator()(cudaError_t error) {
+    if (error != cudaSuccess) cudaGetLastError();
+    if (first_ == cudaSuccess) first_ = error;
+    return error == cudaSuccess;
+  }
+  cudaError_t get() const { return first_; }
+
+ private:
+  cudaError_t first_ = cudaSuccess;
+};
 
 }  // namespace
 
@@ -85,9 +96,20 @@ void wait_for(std::span<const lane> lanes, double limit_seconds) {
 recording::recording(std::span<const lane> lanes, const std::function<void()>& enqueue)
     : lanes_(lanes.begin(), lanes.end()) {
   std::size_t begun = 0;
+  first_failure failure;
   std::vector<cudaGraph_t> captured;
   const auto end_all = [&] {
-    for (std::size_t i = 0; i < begun; ++i) captured.push_back(end_capture(lanes_[i]));
+    for (std::size_t i = 0; i < begun; ++i) {
+      const on_device scope(lanes_[i].device);
+      cudaGraph_t graph = nullptr;
+      failure(cudaStreamEndCapture(lanes_[i].stream, &graph));
+      captured.push_back(graph);
+    }
+  };
+  const auto destroy_captured = [&] {
+    for (cudaGraph_t graph : captured) {
+      if (graph != nullptr) cudaGraphDestroy(graph);
+    }
   };
   try {
     for (; begun < lanes_.size(); ++begun) {
@@ -98,31 +120,23 @@ recording::recording(std::span<const lane> lanes, const std::function<void()>& e
     enqueue();
   } catch (...) {
     end_all();
-    for (cudaGraph_t graph : captured) {
-      if (graph != nullptr) cudaGraphDestroy(graph);
-    }
+    destroy_captured();
     throw;
   }
   end_all();
-  bool complete = true;
   for (std::size_t i = 0; i < captured.size(); ++i) {
-    if (captured[i] == nullptr) {
-      complete = false;
-      continue;
-    }
+    if (captured[i] == nullptr) continue;
     const on_device scope(lanes_[i].device);
     if (!shape_) shape_ = shape_of(captured[i]);
     cudaGraphExec_t executable = nullptr;
-    complete = cudaGraphInstantiate(&executable, captured[i], 0) == cudaSuccess && complete;
-    cudaGraphDestroy(captured[i]);
-    if (executable == nullptr) continue;
+    if (!failure(cudaGraphInstantiate(&executable, captured[i], 0))) continue;
     graphs_.push_back(executable);
-    complete = cudaGraphUpload(executable, lanes_[i].stream) == cudaSuccess && complete;
+    failure(cudaGraphUpload(executable, lanes_[i].stream));
   }
-  if (!complete) {
+  destroy_captured();
+  if (failure.get() != cudaSuccess) {
     for (cudaGraphExec_t graph : graphs_) cudaGraphExecDestroy(graph);
-    check(cudaGetLastError(), "capturing a graph");
-    throw std::runtime_error("capturing a graph: the capture was invalidated");
+    check(failure.get(), "capturing a graph");
   }
   wait_for(lanes_);
 }

@@ -35,7 +35,7 @@ void load_verification(int device);
 // Writes every rank's values for the seed to `to` and waits.
 void fill_inputs(const problem& what, const rank_pointers& at, const std::vector<void*>& to);
 
-// Overwrites the outputs with a pattern that no result has, and waits.
+// Overwrites the outputs with a pattern that results do not have, and waits.
 void poison_outputs(const problem& what, const rank_pointers& at);
 
 // Elements of all ranks' outputs whose bits are not those of a fold in rank order that

@@ -188,14 +188,19 @@ class two_shot_push_rival final : public rival {
   void enqueue(placement where, int calls) override {
     point<uint4>(arguments_, where);
     arguments_.half = count_ / 8;
+    int threads = 128;
+    const auto most = static_cast<std::size_t>(blocks_);
+    while (threads < push_threads && most * static_cast<std::size_t>(threads) < arguments_.half) {
+      threads *= 2;
+    }
     // At least four tiles a block, so that there is something to send ahead.
-    const std::size_t share = arguments_.half / (4 * static_cast<std::size_t>(blocks_));
-    const std::size_t rounded = (share + 7) / 8 * 8;  // lines of 128 bytes
-    arguments_.tile =
-        static_cast<std::uint32_t>(std::clamp<std::size_t>(rounded, push_threads, push_lines));
-    const std::size_t tiles = (arguments_.half + arguments_.tile - 1) / arguments_.tile;
-    const int blocks = static_cast<int>(std::min<std::size_t>(tiles, std::size_t(blocks_)));
-    launch(two_shot_push, arguments_, blocks, push_threads, calls);
+    const std::size_t share = (arguments_.half / (4 * most) + 7) / 8 * 8;  // lines of 128 bytes
+    const auto width = static_cast<std::size_t>(threads);
+    const std::size_t tile = std::clamp(share, width, width * push_unroll);
+    const std::size_t tiles = (arguments_.half + tile - 1) / tile;
+    arguments_.tile = static_cast<std::uint32_t>(tile);
+    const int blocks = static_cast<int>(std::min(tiles, most));
+    launch(two_shot_push, arguments_, blocks, threads, calls);
   }
 
  private:

@@ -14,7 +14,7 @@
 namespace bench::rivals {
 
 inline constexpr int push_slots = 8;
-inline constexpr int push_threads = 512;
+inline constexpr int push_threads = 512;  // at most, in a block
 inline constexpr int push_unroll = 4;
 inline constexpr int push_lines = push_threads * push_unroll;  // of a slot: 32 KiB
 inline constexpr std::uint32_t push_lag = 2;
@@ -29,7 +29,7 @@ struct two_shot_push_arguments {
   std::uint32_t* state[2];  // [block]: the last message; its own rank's alone
   unsigned* failed;         // in host memory; set when a wait ran into its limit
   std::size_t half;         // lines of 16 bytes that each rank folds
-  std::uint32_t tile;       // lines of a tile, at most push_lines
+  std::uint32_t tile;       // lines of a tile, at most push_unroll for each thread of a block
 };
 
 inline __device__ void raise_flag(std::uint32_t* flag, std::uint32_t message) {
@@ -94,12 +94,12 @@ static __global__ void __launch_bounds__(push_threads)
       uint4 v[push_unroll];
 #pragma unroll
       for (int u = 0; u < push_unroll; ++u) {
-        const std::uint32_t i = static_cast<unsigned>(u) * push_threads + threadIdx.x;
+        const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
         if (i < a.tile && begin + i < a.half) v[u] = give[begin + i];
       }
 #pragma unroll
       for (int u = 0; u < push_unroll; ++u) {
-        const std::uint32_t i = static_cast<unsigned>(u) * push_threads + threadIdx.x;
+        const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
         if (i < a.tile && begin + i < a.half) slot[i] = v[u];
       }
       publish();
@@ -115,7 +115,7 @@ static __global__ void __launch_bounds__(push_threads)
     uint4 theirs[push_unroll];
 #pragma unroll
     for (int u = 0; u < push_unroll; ++u) {
-      const std::uint32_t i = static_cast<unsigned>(u) * push_threads + threadIdx.x;
+      const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
       if (i < a.tile && begin + i < a.half) {
         mine[u] = keep[begin + i];
         theirs[u] = slot[i];
@@ -123,7 +123,7 @@ static __global__ void __launch_bounds__(push_threads)
     }
 #pragma unroll
     for (int u = 0; u < push_unroll; ++u) {
-      const std::uint32_t i = static_cast<unsigned>(u) * push_threads + threadIdx.x;
+      const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
       if (i < a.tile && begin + i < a.half) {
         const uint4 folded =
             rank == 0 ? add_in_order(mine[u], theirs[u]) : add_in_order(theirs[u], mine[u]);
