@@ -23,13 +23,13 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
   constexpr uint32_t lag = Transport::traits.lag;
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
-  if (ahead >= tiles.tiles) return true;
+  if (ahead >= tiles.tiles()) return true;
   typename Transport::fragment_type next;
   if constexpr (lag > 0) next = t.load(tiles.at(ahead), load);
   for ([[maybe_unused]] uint32_t step = 0;; ++step, ahead += blocks) {
     transport::tile x = tiles.at(ahead);
     typename Transport::fragment_type mine;
-    if (lag == 0 || ahead < tiles.tiles) {
+    if (lag == 0 || ahead < tiles.tiles()) {
       if constexpr (lag == 0) mine = t.load(x, load);
       PEERFOLD_UNROLL
       for (int p = 1; p < Context::size; ++p) t.send(p, x, lag == 0 ? mine : next);
@@ -37,14 +37,14 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
     }
     if constexpr (lag > 0) {
       // Loaded before anything is waited for.
-      if (ahead + blocks < tiles.tiles) next = t.load(tiles.at(ahead + blocks), load);
+      if (ahead + blocks < tiles.tiles()) next = t.load(tiles.at(ahead + blocks), load);
       if (step < lag) continue;
       x = tiles.at(ahead - lag * blocks);
       mine = t.load(x, load);
     }
     if (const auto theirs = t.receive(x)) t.store(x, t.fold(x, mine, theirs, op, finish), store);
     if (!t.release()) return false;
-    if (ahead + blocks - lag * blocks >= tiles.tiles) return true;
+    if (ahead + blocks - lag * blocks >= tiles.tiles()) return true;
   }
 }
 

@@ -39,7 +39,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   typename Transport::fragment_type next;
   if constexpr (lag > 0 && n > 1) next = t.load(share_after(ahead, 1), load);
   for ([[maybe_unused]] uint32_t step = 0;; ++step, ahead += blocks) {
-    if (ahead < tiles.tiles) {  // scatter: to every rank its share
+    if (ahead < tiles.tiles()) {  // scatter: to every rank its share
       PEERFOLD_UNROLL
       for (int p = 1; p < n; ++p) {
         const auto x = share_after(ahead, p);
@@ -47,7 +47,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       }
       t.commit();
       if constexpr (lag > 0 && n > 1) {  // before anything is waited for
-        if (ahead + blocks < tiles.tiles) next = t.load(share_after(ahead + blocks, 1), load);
+        if (ahead + blocks < tiles.tiles()) next = t.load(share_after(ahead + blocks, 1), load);
       }
     }
 
@@ -55,7 +55,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       if (step < lag) continue;
     }
     const uint32_t folding = ahead - lag * blocks;
-    if (folding < tiles.tiles) {  // fold the own share, send the result to all
+    if (folding < tiles.tiles()) {  // fold the own share, send the result to all
       const auto x = tiles.at(folding, own);
       const auto mine = t.load(x, load);
       typename Transport::fragment_type result;
@@ -77,7 +77,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       if (step < total_lag) continue;
     }
     const uint32_t gathering = ahead - total_lag * blocks;
-    if (gathering >= tiles.tiles) break;
+    if (gathering >= tiles.tiles()) break;
     if constexpr (!direct) {  // gather what the others folded
       const auto share_of = [&](int q) { return tiles.at(gathering, static_cast<uint32_t>(q)); };
       if (const auto theirs = t.receive_each(share_of)) {

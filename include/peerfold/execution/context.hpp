@@ -35,6 +35,7 @@ class context {
       : channel_{channel},
         host_{local.host},
         arena_{local.arena},
+        state_{channel.layout.state(local.arena, block)},
         scratch_{scratch},
         group_{group},
         rank_{local.rank},
@@ -53,7 +54,7 @@ class context {
   PEERFOLD_HD void leave() noexcept {
     if (!group_.elect()) return;
     if (was_busy_ != 0) {
-      poison(&channel_, host_, fault_kind::channel_busy, rank_, block_, which_, -1, 0, 0);
+      spread(&channel_, host_, fault_kind::channel_busy, rank_, block_, which_, -1, 0, 0);
     }
     arch::store_relaxed(&state().busy, uint32_t{0});
   }
@@ -73,7 +74,7 @@ class context {
 
   /// This block's state between calls.
   [[nodiscard]] PEERFOLD_HD memory::block_state<N>& state() const noexcept {
-    return *channel_.layout.state(arena_, block_);
+    return *state_;
   }
 
   /// Memory that the group shares, uninitialised.
@@ -83,14 +84,15 @@ class context {
     return *static_cast<T*>(scratch_);
   }
 
-  /// Whether this lane has seen no fault. Lanes of a group may differ: vote before branching.
-  [[nodiscard]] PEERFOLD_HD bool healthy() const noexcept { return poison_ == 0; }
+  /// Not 0 once this lane knows of a fault. Lanes of a group may differ: vote before branching.
+  [[nodiscard]] PEERFOLD_HD uint32_t poison() const noexcept { return poison_; }
 
   /// Counts a poll that found nothing; true when the wait must end, because the budget is spent or
   /// the team was poisoned or aborted. A lane keeps one `since` (from 0) and `polls` (from 0) a
   /// wait. The expensive looks are taken every `Group::polls_between_looks` polls, out of line.
   [[nodiscard]] PEERFOLD_HD bool give_up(uint32_t& polls, uint64_t& since, int peer,
                                          uint32_t expected, uint32_t seen) noexcept {
+    if (poison_ != 0) return true;
     if (++polls % Group::polls_between_looks != 0) {
       arch::pause();
       return false;
@@ -124,12 +126,12 @@ class context {
     } else if (since == 0 || now - since <= channel->wait_budget_ns) {
       return since != 0 ? since : now;
     }
-    poison(channel, host, kind, rank, block, which, peer, expected, seen);
+    spread(channel, host, kind, rank, block, which, peer, expected, seen);
     return 0;
   }
 
   /// Writes this rank's report, if it is the first, and poisons every rank.
-  PEERFOLD_NOINLINE PEERFOLD_HD static void poison(const memory::channel_view<N>* channel,
+  PEERFOLD_NOINLINE PEERFOLD_HD static void spread(const memory::channel_view<N>* channel,
                                                    sync::host_words* host, fault_kind kind,
                                                    int rank, int block, collective which, int peer,
                                                    uint32_t expected, uint32_t seen) noexcept {
@@ -145,6 +147,7 @@ class context {
   const memory::channel_view<N>& channel_;
   sync::host_words* host_;
   stl::byte* arena_;
+  memory::block_state<N>* state_;
   void* scratch_;
   Group group_;
   int rank_;

@@ -24,18 +24,17 @@ struct channel_shape {
   uint32_t store_bytes = 0;   ///< bytes a store slot holds, a multiple of 16
 };
 
-/// Sequence numbers of one block with each peer: the last message sent and received.
-template <int N>
-struct pair_sequences {
-  uint64_t sent[N];
-  uint64_t received[N];
+/// The sequence numbers of one block with one peer: the last message sent and received.
+struct alignas(16) pair_sequence {
+  uint64_t sent;
+  uint64_t received;
 };
 
 /// What a block keeps between calls; touched by its own rank only.
 template <int N>
 struct alignas(64) block_state {
-  pair_sequences<N> packet;
-  pair_sequences<N> store;
+  pair_sequence packet[N];
+  pair_sequence store[N];
   uint32_t busy;  ///< 1 while a kernel uses the block
 };
 

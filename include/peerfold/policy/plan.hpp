@@ -45,12 +45,8 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const memory::chan
 
   launch_plan plan;
   plan.width = width;
-  plan.tiles.count = count;
-  plan.tiles.parts = parts;
-  plan.tiles.share = static_cast<uint32_t>(share) * pack;
-  plan.tiles.tiles = static_cast<uint32_t>(
-      divide_up(count, static_cast<size_t>(plan.tiles.share) * parts));
-  plan.blocks = static_cast<int>(std::min<size_t>(blocks, plan.tiles.tiles));
+  plan.tiles = {count, static_cast<uint32_t>(share) * pack, parts};
+  plan.blocks = static_cast<int>(std::min<size_t>(blocks, plan.tiles.tiles()));
   return plan;
 }
 

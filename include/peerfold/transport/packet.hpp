@@ -34,9 +34,9 @@ class packet
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
   static constexpr int most_others = others > 0 ? others : 1;
-  /// With few peers the last numbers stay in registers; with many they are read again and again,
-  /// from the state, which is cached.
-  static constexpr bool keeps_numbers = others <= 3;
+  /// With one peer the numbers stay in registers; with more they are read with every message, from
+  /// the state, which is cached.
+  static constexpr bool keeps_numbers = others == 1;
 
  public:
   using element_type = T;
@@ -52,20 +52,13 @@ class packet
   }
 
   PEERFOLD_HD explicit packet(Context& c) noexcept : base{c} {
-    if constexpr (keeps_numbers) {
-      const auto& sequences = c_.state().packet;
-      PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) {
-        sent_[j] = sequences.sent[rank_after<n>(c_.rank(), j + 1)];
-        received_[j] = sequences.received[peer(j)];
-      }
-    }
+    if constexpr (keeps_numbers) kept_ = c_.state().packet[peer(0)];
   }
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
     const int to = rank_after<n>(c_.rank(), step);
-    const uint64_t sent = keeps_numbers ? sent_[step - 1] : c_.state().packet.sent[to];
+    const uint64_t sent = keeps_numbers ? kept_.sent : c_.state().packet[to].sent;
     // The low half does for slot, mark and lap.
     const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
@@ -93,7 +86,7 @@ class packet
   class arrivals {
    public:
     /// Whether this lane has all of its packs. Lanes may differ: release() tells the group.
-    PEERFOLD_HD explicit operator bool() const noexcept { return ok_; }
+    PEERFOLD_HD explicit operator bool() const noexcept { return fault_ == 0; }
 
     /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
     /// Called with q and u known at compile time (in unrolled loops), they stay in registers.
@@ -107,13 +100,12 @@ class packet
     friend class packet;
     fragment_type at_[most_others];
     int rank_;
-    bool ok_;
+    uint32_t fault_;
   };
 
   /// Waits for the next message of every peer, which carries a tile of x's size.
   [[nodiscard]] PEERFOLD_HD arrivals receive(const tile& x) noexcept {
-    const uint32_t packs = packs_of(x, pack_type::size);
-    return receive_packs(packs, [&](int) { return packs; });
+    return receive_packs(packs_of(x, pack_type::size), [](int, uint32_t) { return true; });
   }
 
   /// The same where rank q's message carries a tile of the size of tile_of(q).
@@ -126,32 +118,25 @@ class packet
       packs[j] = packs_of(tile_of(peer(j)), pack_type::size);
       most = most < packs[j] ? packs[j] : most;
     }
-    return receive_packs(most, [&](int j) { return packs[j]; });
+    return receive_packs(most, [&](int j, uint32_t i) { return i < packs[j]; });
   }
 
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
   /// has received so far; where not, the call must end.
   [[nodiscard]] PEERFOLD_HD bool release() noexcept {
     ++receipts_;
-    return !c_.group().any(!ok_);
+    return !c_.group().any(fault_ != 0);
   }
 
   /// Keeps the sequence numbers for the next call. To be called once, last; a kernel that goes on to
   /// use the channel synchronises its group first.
   PEERFOLD_HD void close() noexcept {
     if (!c_.group().elect()) return;
-    auto& sequences = c_.state().packet;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      uint64_t& sent = sequences.sent[rank_after<n>(c_.rank(), j + 1)];
-      uint64_t& received = sequences.received[peer(j)];
-      if constexpr (keeps_numbers) {
-        sent = sent_[j] + commits_;
-        received = received_[j] + receipts_;
-      } else {
-        sent += commits_;
-        received += receipts_;
-      }
+      memory::pair_sequence& numbers = c_.state().packet[peer(j)];
+      const memory::pair_sequence before = keeps_numbers ? kept_ : numbers;
+      numbers = {before.sent + commits_, before.received + receipts_};
     }
     c_.leave();
   }
@@ -164,23 +149,22 @@ class packet
   /// The j-th of the other ranks, ascending.
   [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
 
-  /// Waits for the next message of the j-th other rank, of packs_from(j) packs, for every j.
-  template <class PacksFrom>
-  [[nodiscard]] PEERFOLD_HD arrivals receive_packs(uint32_t most, PacksFrom packs_from) noexcept {
+  /// Waits for the next message of every peer: of its packs below `most`, those i that the j-th
+  /// other rank sends, as sends(j, i) says.
+  template <class Sends>
+  [[nodiscard]] PEERFOLD_HD arrivals receive_packs(uint32_t most, Sends sends) noexcept {
     arrivals in;
     in.rank_ = c_.rank();
-    ok_ = ok_ && c_.healthy();
     const arch::word_pair* slot[most_others];
     uint32_t mark[most_others];
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      const uint64_t received = keeps_numbers ? received_[j] : c_.state().packet.received[peer(j)];
+      const uint64_t received = keeps_numbers ? kept_.received : c_.state().packet[peer(j)].received;
       const uint32_t message = static_cast<uint32_t>(received) + receipts_ + 1;
       mark[j] = sync::wire(message);
       slot[j] = c_.channel().layout.packet_slot(c_.arena(), c_.block(), c_.rank(), peer(j), message);
     }
     for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
-      // All peers' lines are asked for before any is waited for.
 #if PEERFOLD_DEVICE_PASS
       arch::word_pair line[most_others];
 #else  // g++ -O3 does not see that only lines that were read are looked at, and warns
@@ -188,22 +172,23 @@ class packet
 #endif
       uint32_t missing = 0;
       PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) {
-        if (ok_ && i < packs_from(j)) missing |= 1u << j;
-      }
+      for (int j = 0; j < others; ++j) missing |= sends(j, i) ? 1u << j : 0;
+      const auto is_missing = [&](int j) { return others == 1 || (missing >> j & 1u) != 0; };
       uint32_t polls = 0;
       uint64_t since = 0;
       while (missing != 0) {
+        // All peers' lines are asked for before any is waited for.
         PEERFOLD_UNROLL
         for (int j = 0; j < others; ++j) {
-          if (missing >> j & 1u) line[j] = arch::load_relaxed(slot[j] + i);
+          if (is_missing(j)) line[j] = arch::load_relaxed(slot[j] + i);
         }
         PEERFOLD_UNROLL
         for (int j = 0; j < others; ++j) {
-          if ((missing >> j & 1u) && is_message(line[j], mark[j])) missing &= ~(1u << j);
+          if (is_missing(j) && is_message(line[j], mark[j])) missing &= ~(1u << j);
         }
-        if (missing != 0 && gave_up(polls, since, missing, mark, line)) {
-          ok_ = false;
+        if (missing == 0) break;
+        if (gave_up(polls, since, missing, mark, line)) {
+          fault_ = 1;
           break;
         }
       }
@@ -213,7 +198,8 @@ class packet
             words{{static_cast<uint32_t>(line[j].low), static_cast<uint32_t>(line[j].high)}});
       }
     });
-    in.ok_ = ok_;
+    fault_ |= c_.poison();
+    in.fault_ = fault_;
     if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_ + 1);
     return in;
   }
@@ -254,11 +240,10 @@ class packet
     }
   }
 
-  uint64_t sent_[most_others];      ///< by step - 1, where keeps_numbers
-  uint64_t received_[most_others];  ///< by position among the others, likewise
+  memory::pair_sequence kept_;  ///< where keeps_numbers
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
-  bool ok_ = true;
+  uint32_t fault_ = 0;
 };
 
 }  // namespace peerfold::transport

@@ -53,21 +53,13 @@ class store_flag
     return (held < slot ? held : slot) * pack_type::size;
   }
 
-  PEERFOLD_HD explicit store_flag(Context& c) noexcept : base{c}, shared_{c.template scratch<shared>()} {
-    const auto& sequences = c_.state().store;
-    for_each_other([&](int peer) {
-      shared_.sent[peer] = sequences.sent[peer];
-      shared_.received[peer] = sequences.received[peer];
-      shared_.credit[peer] = credit_of(arch::load_acquire(flag_from(peer)));
-    });
-    c_.enter();
-    // The vote makes a poisoned team one verdict for the group.
-    ok_ = !c_.group().any(!c_.healthy());
-  }
+  PEERFOLD_HD explicit store_flag(Context& c) noexcept
+      : base{c}, shared_{c.template scratch<shared>()} {}
 
   /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
   /// 1 <= step < N. Published by commit().
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
+    if (!open_) open();
     const int to = rank_after<n>(c_.rank(), step);
     const uint64_t message = shared_.sent[to] + commits_ + 1;
     if (!has_credit(to, message)) [[unlikely]] {
@@ -142,10 +134,8 @@ class store_flag
 
   /// Keeps the sequence numbers for the next call. To be called once, last.
   PEERFOLD_HD void close() noexcept {
-    auto& sequences = c_.state().store;
     for_each_other([&](int peer) {
-      sequences.sent[peer] = shared_.sent[peer] + commits_;
-      sequences.received[peer] = shared_.received[peer] + receipts_;
+      c_.state().store[peer] = {shared_.sent[peer] + commits_, shared_.received[peer] + receipts_};
     });
     c_.leave();
     c_.group().sync();
@@ -181,6 +171,21 @@ class store_flag
                                               shared_.received[peer] + receipts_);
     }
     return in;
+  }
+
+  /// Reads the numbers and credits that the call starts with. Not before the first send: the
+  /// elements of the first tile are on their way by then.
+  PEERFOLD_HD void open() noexcept {
+    for_each_other([&](int peer) {
+      const memory::pair_sequence numbers = c_.state().store[peer];
+      shared_.sent[peer] = numbers.sent;
+      shared_.received[peer] = numbers.received;
+      shared_.credit[peer] = credit_of(arch::load_acquire(flag_from(peer)));
+    });
+    c_.enter();
+    // The vote makes a poisoned team one verdict for the group.
+    ok_ = !c_.group().any(c_.poison() != 0);
+    open_ = true;
   }
 
   PEERFOLD_HD static uint32_t credit_of(uint64_t flag) noexcept {
@@ -238,6 +243,7 @@ class store_flag
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t releases_ = 0;
+  bool open_ = false;
   bool ok_ = true;
 };
 

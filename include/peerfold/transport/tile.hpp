@@ -12,21 +12,41 @@ struct tile {
   uint32_t count = 0;
 };
 
-/// A message of `count` elements cut into tiles of `parts` shares of `share` elements each, the
-/// last ones clipped. Block b of B takes the tiles b, b + B, b + 2B, …
-struct tiling {
-  size_t count = 0;    ///< elements of the message
-  uint32_t share = 1;  ///< elements of a share
-  uint32_t parts = 1;  ///< shares of a tile: 1, or the rank count where every rank folds its own
-  uint32_t tiles = 0;
+/// A message of `count` elements cut into tiles of `parts` shares of `share` elements each: 1, or
+/// the rank count where every rank folds its own. Block b of B takes the tiles b, b + B, b + 2B, …
+/// Shares are numbered through: share p of tile i is share i * parts + p of the message.
+class tiling {
+ public:
+  tiling() = default;
 
-  /// Share `part` of tile `index`; empty where it lies past the end.
-  [[nodiscard]] PEERFOLD_HD constexpr tile at(uint32_t index, uint32_t part = 0) const noexcept {
-    const size_t begin = (static_cast<size_t>(index) * parts + part) * share;
-    if (begin >= count) return {count, 0};
-    const size_t rest = count - begin;
-    return {begin, rest < share ? static_cast<uint32_t>(rest) : share};
+  /// `share` and `parts` are positive, and the message has less than 2^32 shares.
+  constexpr tiling(size_t count, uint32_t share, uint32_t parts) noexcept
+      : share_{share},
+        parts_{parts},
+        whole_{static_cast<uint32_t>(count / share)},
+        rest_{static_cast<uint32_t>(count % share)} {
+    const uint32_t shares = whole_ + (rest_ != 0 ? 1 : 0);
+    tiles_ = shares / parts + (shares % parts != 0 ? 1 : 0);
   }
+
+  /// How many tiles there are.
+  [[nodiscard]] PEERFOLD_HD constexpr uint32_t tiles() const noexcept { return tiles_; }
+  /// Elements of a whole share.
+  [[nodiscard]] PEERFOLD_HD constexpr uint32_t share() const noexcept { return share_; }
+
+  /// Share `part` of tile `index`; the last one may be short, and empty ones may follow it.
+  [[nodiscard]] PEERFOLD_HD constexpr tile at(uint32_t index, uint32_t part = 0) const noexcept {
+    const uint32_t number = index * parts_ + part;
+    return {static_cast<size_t>(number) * share_,
+            number < whole_ ? share_ : (number == whole_ ? rest_ : 0)};
+  }
+
+ private:
+  uint32_t share_ = 1;
+  uint32_t parts_ = 1;
+  uint32_t whole_ = 0;  ///< shares of full length
+  uint32_t rest_ = 0;   ///< elements of the share after those
+  uint32_t tiles_ = 0;
 };
 
 }  // namespace peerfold::transport
