@@ -43,10 +43,11 @@ class hand_driven_channel {
       memory::write_initial_state<N>(view_.arena[r], plan.channels[0], first_sequence);
     }
     view_.layout = plan.channels[0];
+    std::memset(scratch_, 0xcd, sizeof(scratch_));  // nobody may rely on what it holds
     view_.wait_budget_ns = static_cast<std::uint64_t>(budget.count());
   }
 
-  /// Enters a call on rank `rank`; leave() it in the end.
+  /// The context of a call on rank `rank`.
   context_type enter(int rank) {
     const auto r = static_cast<std::size_t>(rank);
     return {view_,
@@ -77,7 +78,7 @@ class hand_driven_channel {
   memory::channel_view<N> view_;
   std::array<sync::host_words, N> words_{};
   std::array<execution::voting_barrier, N> barrier_ = barriers(std::make_index_sequence<N>{});
-  alignas(16) std::byte scratch_[N][context_type::scratch_bytes] = {};
+  alignas(16) std::byte scratch_[N][context_type::scratch_bytes];
 };
 
 /// One rank in a call over Transport, with messages that are easily told apart: element i of a tile
@@ -94,10 +95,7 @@ class hand_driven_rank {
       : context_{channel.enter(rank)}, transport_{context_} {}
   hand_driven_rank(const hand_driven_rank&) = delete;
   hand_driven_rank& operator=(const hand_driven_rank&) = delete;
-  ~hand_driven_rank() {
-    transport_.close();
-    context_.leave();
-  }
+  ~hand_driven_rank() { transport_.close(); }
 
   context_type& context() { return context_; }
   transport_type& transport() { return transport_; }

@@ -52,6 +52,20 @@ TEST_CASE("stores arrive as they were sent, whatever the number they start with"
   }
 }
 
+// A block for which a message is too small, in a kernel of the caller's.
+TEST_CASE("a call without messages leaves the numbers alone") {
+  const std::uint64_t first = any_start();
+  CAPTURE(first);
+  channel c{first};
+  for (int r = 0; r < 2; ++r) rank idle{c, r};
+  for (int r = 0; r < 2; ++r) {
+    for (int peer = 0; peer < 2; ++peer) {
+      CHECK(c.state(r).store[peer].sent == first);
+      CHECK(c.state(r).store[peer].received == first);
+    }
+  }
+}
+
 TEST_CASE("a ring of messages may be under way, and all of them arrive") {
   const std::uint64_t first = any_start();
   CAPTURE(first);

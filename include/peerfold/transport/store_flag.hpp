@@ -82,6 +82,7 @@ class store_flag
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
   /// made to peers' memory before.
   PEERFOLD_HD void commit() noexcept {
+    if (!open_) open();
     c_.group().sync();
     ++commits_;
     if (!ok_) return;
@@ -134,6 +135,7 @@ class store_flag
 
   /// Keeps the sequence numbers for the next call. To be called once, last.
   PEERFOLD_HD void close() noexcept {
+    if (!open_) return;
     for_each_other([&](int peer) {
       c_.state().store[peer] = {shared_.sent[peer] + commits_, shared_.received[peer] + receipts_};
     });
@@ -149,6 +151,7 @@ class store_flag
   };
 
   [[nodiscard]] PEERFOLD_HD arrivals receive_any() noexcept {
+    if (!open_) open();
     bool here = ok_;
     for_each_other([&](int peer) {
       const uint64_t message = shared_.received[peer] + receipts_ + 1;
@@ -173,7 +176,7 @@ class store_flag
     return in;
   }
 
-  /// Reads the numbers and credits that the call starts with. Not before the first send: the
+  /// Reads the numbers and credits that the call starts with. Not before they are needed: the
   /// elements of the first tile are on their way by then.
   PEERFOLD_HD void open() noexcept {
     for_each_other([&](int peer) {
