@@ -115,9 +115,14 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
     chosen = select_all_reduce(Team::size, bytes);
     if (!Policies::contains(chosen)) chosen = Policies::list[0];
   } else if (!Policies::contains(chosen)) {
-    return refuse({errc::invalid_argument,
-                   "options.policy: " + std::string{to_string(chosen)} +
-                       " is not among the policies that this call was compiled for"});
+    std::string names;
+    for (const policy& compiled : Policies::list) {
+      names += names.empty() ? "" : ", ";
+      names += to_string(compiled);
+    }
+    return refuse({errc::invalid_argument, "options.policy: " + std::string{to_string(chosen)} +
+                                               " is not among those that this call was compiled "
+                                               "for: " + names});
   }
   if (count.value() == 0) return accept();
   error reason;

@@ -68,6 +68,15 @@ template <class Team>
   return {};
 }
 
+/// An address as text.
+[[nodiscard]] inline std::string address_of(const void* pointer) {
+  std::string digits;
+  for (auto rest = reinterpret_cast<std::uintptr_t>(pointer); rest != 0; rest /= 16) {
+    digits.insert(digits.begin(), "0123456789abcdef"[rest % 16]);
+  }
+  return "0x" + digits;
+}
+
 /// Whether two ranges of `bytes` bytes share some, but do not coincide.
 [[nodiscard]] inline bool partly_overlap(const void* a, const void* b, std::size_t bytes) noexcept {
   const auto x = reinterpret_cast<std::uintptr_t>(a);
@@ -89,8 +98,9 @@ template <class T, int M>
       return bad_argument(which + ": null; pass memory of " + std::to_string(count) + " elements");
     }
     if (reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) != 0) {
-      return bad_argument(which + ": not aligned to its elements of " + std::to_string(alignof(T)) +
-                          " bytes");
+      return bad_argument(which + ": " + address_of(pointer) + " is not aligned; elements of " +
+                          std::to_string(sizeof(T)) + " bytes need a multiple of " +
+                          std::to_string(alignof(T)));
     }
     return {};
   };
@@ -103,11 +113,13 @@ template <class T, int M>
     for (std::size_t q = 0; q < M; ++q) {
       const bool crossed = static_cast<const void*>(out[r]) == static_cast<const void*>(in[q]);
       if (partly_overlap(out[r], in[q], bytes) || (r != q && crossed)) {
-        return bad_argument(name("out", r) + ": overlaps " + name("in", q) +
+        return bad_argument(name("out", r) + ": " + address_of(out[r]) + " overlaps " +
+                            name("in", q) + " at " + address_of(in[q]) +
                             "; let them coincide (in place, the same rank) or keep them apart");
       }
       if (r < q && (out[r] == out[q] || partly_overlap(out[r], out[q], bytes))) {
-        return bad_argument(name("out", q) + ": overlaps " + name("out", r) +
+        return bad_argument(name("out", q) + ": " + address_of(out[q]) + " overlaps " +
+                            name("out", r) + " at " + address_of(out[r]) +
                             "; every rank needs an output of its own");
       }
     }
