@@ -238,6 +238,10 @@ bool reach_each_other(int a, int b) {
 }  // namespace
 
 gpu_search find_gpus() {
+  int driver = 0;
+  if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0) {
+    return {{}, "no GPU: no driver is installed"};  // what follows would call it too old
+  }
   int count = 0;
   if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess) {
     cudaGetLastError();
