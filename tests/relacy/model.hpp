@@ -13,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #pragma GCC diagnostic push
@@ -126,7 +127,11 @@ class memory {
     }
   }
 
-  rl::atomic<std::uint64_t>& word(const void* address) { return words_[cell(address)]; }
+  /// The modelled word at `address`; null where it is plain.
+  rl::atomic<std::uint64_t>* word(const void* address) {
+    const int at = cell_of_[index(address)];
+    return at == none ? nullptr : &words_[at];
+  }
 
   /// Whether `address` is modelled ring data.
   bool has_data(const void* address) const {
@@ -151,7 +156,7 @@ class memory {
   }
   int cell(const void* address) const {
     const int at = cell_of_[index(address)];
-    if (at == none) stop("an access to memory that is not shared");
+    if (at == none) stop("an access to data that are not shared");
     return at;
   }
 
@@ -163,24 +168,31 @@ class memory {
   rl::var<std::uint64_t> data_[most];
 };
 
-/// In place of std::atomic_ref.
+/// In place of std::atomic_ref. Words that only one rank uses are plain.
 template <class W>
 class atomic_ref {
  public:
-  explicit atomic_ref(W& object) : word_{memory::current()->word(&object)} {}
+  explicit atomic_ref(W& object) : plain_{object}, word_{memory::current()->word(&object)} {}
 
   W load(std::memory_order order) const {
-    return static_cast<W>(word_.load(to_relacy(order), RL_INFO));
+    if (word_ == nullptr) return plain_;
+    return static_cast<W>(word_->load(to_relacy(order), RL_INFO));
   }
   void store(W value, std::memory_order order) const {
-    word_.store(value, to_relacy(order), RL_INFO);
+    if (word_ == nullptr) {
+      plain_ = value;
+    } else {
+      word_->store(value, to_relacy(order), RL_INFO);
+    }
   }
   W exchange(W value, std::memory_order order) const {
-    return static_cast<W>(word_.exchange(value, to_relacy(order), RL_INFO));
+    if (word_ == nullptr) return std::exchange(plain_, value);
+    return static_cast<W>(word_->exchange(value, to_relacy(order), RL_INFO));
   }
 
  private:
-  rl::atomic<std::uint64_t>& word_;
+  W& plain_;
+  rl::atomic<std::uint64_t>* word_;
 };
 
 /// In place of std::atomic. Its orders are never weakened: a group's barrier is not the subject.

@@ -50,7 +50,6 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
       view.arena[r] = arena;
       pf::memory::write_initial_state<ranks>(arena, layout, First);
       memory.add_word(&view.poison(r)->poison);
-      memory.add_word(&layout.state(arena, 0)->busy);
       const int peer = 1 - r;
       memory.add_word(layout.flag(arena, 0, peer));
       for (unsigned slot = 0; slot < pf::memory::packet_slots; ++slot) {
@@ -64,7 +63,6 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
       memory.add_data(arena + layout.stores, pf::memory::store_slots * shape.store_bytes);
       words[r] = reinterpret_cast<pf::sync::host_words*>(
           memory.data() + ranks * stride + static_cast<std::size_t>(r) * sizeof(*words[r]));
-      memory.add_word(&words[r]->abort);
     }
     view.layout = layout;
     view.wait_budget_ns = std::uint64_t{1} << 62;  // Relacy tells who waits for ever
