@@ -6,6 +6,11 @@
 #include <cstdio>
 #include <string>
 
+#if defined(__SANITIZE_THREAD__)
+// Allocations that are too large fail, as they do without the sanitizer.
+extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+#endif
+
 namespace {
 
 using peerfold::test::contract_case;

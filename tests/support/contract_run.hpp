@@ -2,15 +2,16 @@
 /// Runs programs in a place. A place is a type like this:
 ///
 ///   template <int N> using team = …;
-///   static std::vector<setting> settings(int ranks, bool thorough);
-///   static bool has(int ranks);                                // whether it is here at all
-///   template <int N> static team<N> make_team(const team_options&);
-///   place(team);                                               // for one program
-///   template <class Team> std::byte* allocate(Team&, int rank, std::size_t bytes);
-///   void upload(int rank, std::byte* to, const std::vector<std::byte>&);
-///   std::vector<std::byte> download(int rank, const std::byte* from, std::size_t bytes);
-///   call_options rank_options(call_options, int rank);         // for rank calls
-///   std::string wait();                                        // for all calls; what went wrong
+///   using symmetric_policies = policies<…>;                    // of float sums
+///   static constexpr errc too_many_blocks = …;                 // what a huge channel is refused
+///   with static std::vector<setting> settings(int ranks, bool thorough); static bool has(int
+///   ranks);                                // whether it is here at all template <int N> static
+///   team<N> make_team(const team_options&); place(team); // for one program template <class Team>
+///   std::byte* allocate(Team&, int rank, std::size_t bytes); void upload(int rank, std::byte* to,
+///   const std::vector<std::byte>&); std::vector<std::byte> download(int rank, const std::byte*
+///   from, std::size_t bytes); call_options rank_options(call_options, int rank);         // for
+///   rank calls std::string wait();                                        // for all calls; what
+///   went wrong
 #pragma once
 
 #include <peerfold/all_reduce.hpp>
@@ -21,6 +22,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
 #include <exception>
 #include <optional>
 #include <string>
@@ -56,9 +58,15 @@ constexpr oracle::operation operation_of() {
   if (std::is_same_v<Op, peerfold::min>) return oracle::operation::min;
   if (std::is_same_v<Op, peerfold::max>) return oracle::operation::max;
   if (std::is_same_v<Op, peerfold::avg>) return oracle::operation::avg;
-  static_assert(std::is_base_of_v<peerfold::sum, Op> || std::is_same_v<Op, mix> ||
-                !std::is_same_v<Op, Op> || std::is_empty_v<Op>);
   return oracle::operation::mix;
+}
+
+/// The bytes of values, as places take them.
+template <class T>
+std::vector<std::byte> bytes_of(const std::vector<T>& values) {
+  std::vector<std::byte> bytes(values.size() * sizeof(T));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
 }
 
 /// Calls f() and records what it throws.

@@ -22,6 +22,9 @@ class threads_place {
   template <int N>
   using team = thread_team<N>;
 
+  using symmetric_policies = every_policy;
+  static constexpr errc too_many_blocks = errc::invalid_argument;
+
   static bool has(int /*ranks*/) { return true; }
 
   static std::vector<setting> settings(int ranks, bool thorough) {

@@ -14,25 +14,6 @@
 
 namespace peerfold::test {
 
-/// Float sums of First to Last ranks, by every policy, in memory of both kinds.
-template <class Place, int First, int Last>
-bool add_float_sum() {
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    const auto add = [](const char* kind, int ranks, void (*run)(report&)) {
-      registration("float sum", std::to_string(ranks) + " ranks, " + kind, run);
-    };
-    (add("ordinary memory", First + I,
-         &run_combination<Place, float, peerfold::sum, First + I, every_policy,
-                          memory_kind::ordinary, true>),
-     ...);
-    (add("symmetric memory", First + I,
-         &run_combination<Place, float, peerfold::sum, First + I, every_policy,
-                          memory_kind::symmetric, true>),
-     ...);
-  }(std::make_integer_sequence<int, Last - First + 1>{});
-  return true;
-}
-
 namespace detail {
 
 template <class Place, class T, class Op, int N, class Policies, memory_kind Kind>

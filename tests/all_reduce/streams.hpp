@@ -1,0 +1,299 @@
+/// \file
+/// What is particular to GPUs: CUDA graphs, streams of the caller's, and who may use a channel.
+#pragma once
+
+#include <peerfold/all_reduce.hpp>
+
+#include <support/contract.hpp>
+#include <support/contract_gpu.cuh>
+
+#include "faults.hpp"
+
+#include <cuda_runtime.h>
+
+#include <chrono>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace peerfold::test {
+namespace detail {
+
+/// A stream, an event, a graph: destroyed where they end.
+struct owned_stream {
+  explicit owned_stream(int device) {
+    must(cudaSetDevice(device), "selecting a device");
+    must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
+  }
+  owned_stream(const owned_stream&) = delete;
+  owned_stream& operator=(const owned_stream&) = delete;
+  ~owned_stream() { static_cast<void>(cudaStreamDestroy(stream)); }
+  cudaStream_t stream = nullptr;
+};
+
+struct owned_graph {
+  owned_graph() = default;
+  owned_graph(const owned_graph&) = delete;
+  owned_graph& operator=(const owned_graph&) = delete;
+  ~owned_graph() {
+    if (executable != nullptr) static_cast<void>(cudaGraphExecDestroy(executable));
+    if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
+  }
+  void end(cudaStream_t stream) {
+    must(cudaStreamEndCapture(stream, &graph), "ending a capture");
+    must(cudaGraphInstantiate(&executable, graph, 0), "instantiating a graph");
+  }
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+};
+
+inline void begin_capture(cudaStream_t stream) {
+  must(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "beginning a capture");
+}
+
+/// Lets `later` wait for what is in `earlier`, in captures too. Each stream lives on its device.
+inline void order(cudaStream_t earlier, int device, cudaStream_t later) {
+  must(cudaSetDevice(device), "selecting a device");
+  cudaEvent_t event = nullptr;
+  must(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "an event");
+  must(cudaEventRecord(event, earlier), "recording an event");
+  must(cudaStreamWaitEvent(later, event, 0), "waiting for an event");
+  must(cudaEventDestroy(event), "destroying an event");
+}
+
+/// Captures f(), which calls on all ranks of the team, from its streams.
+template <class Team, class F>
+void capture_team(Team& team, owned_graph& graph, F&& f) {
+  std::set<cudaStream_t> joined{team.stream(0)};
+  begin_capture(team.stream(0));
+  for (int r = 1; r < Team::size; ++r) {
+    if (joined.insert(team.stream(r)).second) order(team.stream(0), team.device(0), team.stream(r));
+  }
+  f();
+  for (int r = 1; r < Team::size; ++r) {
+    if (joined.erase(team.stream(r)) == 1 && team.stream(r) != team.stream(0)) {
+      order(team.stream(r), team.device(r), team.stream(0));
+    }
+  }
+  graph.end(team.stream(0));
+}
+
+/// Team calls of all policies in one graph, replayed with new data, with eager calls in between.
+template <class Place, int N>
+void replayed_graph(report& result) {
+  if (!Place::has(N)) return;
+  fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
+  auto& team = bench.team;
+  owned_graph graph;
+  capture_team(team, graph, [&] {
+    for (const auto& chosen : all_policies) bench.call_team(on_channel(chosen, 1));
+  });
+  result.check(bench.holds(0), "a call ran while it was captured");
+  for (int round = 1; round <= 5; ++round) {
+    for (int r = 0; r < N; ++r) {
+      const std::vector<float> values(bench.count, static_cast<float>(round * (1 << r)));
+      bench.place.upload(r, reinterpret_cast<std::byte*>(bench.in[static_cast<std::size_t>(r)]),
+                         bytes_of(values));
+    }
+    bench.place.wait();
+    must(cudaSetDevice(team.device(0)), "selecting a device");
+    must(cudaGraphLaunch(graph.executable, team.stream(0)), "launching a graph");
+    bench.place.wait();
+    result.check(bench.holds(static_cast<float>(round) * bench.sum),
+                 "a wrong sum in replay " + std::to_string(round));
+    if (round % 2 == 0) bench.call_team(on_channel(one_shot_packet, 1));
+    if (round == 3) bench.call_team(on_channel(two_shot_store, 1));
+    result.count(N * all_policies.size(), N * bench.count);
+  }
+  result.check(bench.place.wait().empty(), "the device failed");
+  result.check(team.status().ok(), team.status().to_string());
+}
+
+/// Every rank captures its own call and launches its own graph.
+template <class Place, int N>
+void graph_of_each_rank(report& result) {
+  // Ranks that share a GPU need not run beside each other there.
+  if (!Place::has(N) || N > gpus_wanted()) return;
+  fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
+  std::array<owned_graph, N> graphs;
+  for (int r = 0; r < N; ++r) {
+    must(cudaSetDevice(bench.team.device(r)), "selecting a device");
+    const cudaStream_t stream = bench.place.stream(r, 0);
+    begin_capture(stream);
+    for (const auto& chosen : all_policies) bench.call_rank(r, on_channel(chosen, 0));
+    graphs[static_cast<std::size_t>(r)].end(stream);
+  }
+  for (int round = 0; round < 3; ++round) {
+    for (int r = 0; r < N; ++r) {
+      must(cudaSetDevice(bench.team.device(r)), "selecting a device");
+      must(
+          cudaGraphLaunch(graphs[static_cast<std::size_t>(r)].executable, bench.place.stream(r, 0)),
+          "launching a graph");
+    }
+    bench.place.wait();
+    result.check(bench.holds(bench.sum), "a wrong sum");
+    result.count(N * all_policies.size(), N * bench.count);
+  }
+  result.check(bench.team.status().ok(), bench.team.status().to_string());
+}
+
+/// Calls on one channel from alternating streams, each on the result of the one before, with no
+/// order between the streams but the channel's.
+template <class Place, int N>
+void alternating_streams(report& result) {
+  if (!Place::has(N)) return;
+  fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
+  auto& team = bench.team;
+  bench.call_team(on_channel(one_shot_packet, 0));
+  float expected = bench.sum;
+  for (int round = 0; round < 12; ++round) {
+    const auto& chosen = all_policies[static_cast<std::size_t>(round) % all_policies.size()];
+    auto options = on_channel(chosen, 0);
+    for (int r = 0; r < N; ++r) {
+      auto* data = bench.out[static_cast<std::size_t>(r)];
+      // A stream of every rank's own, in turn one of two.
+      options.stream = bench.place.stream(r, round % 2);
+      all_reduce(team.rank(r), static_cast<const float*>(data), data, bench.count, peerfold::sum{},
+                 options);
+    }
+    expected *= N;
+    if (round % 5 == 4) {
+      std::array<const float*, N> from;
+      std::copy(bench.out.begin(), bench.out.end(), from.begin());
+      all_reduce(team, from, bench.out, bench.count, peerfold::sum{}, on_channel(chosen, 0));
+      expected *= N;
+    }
+  }
+  result.check(bench.place.wait().empty(), "the device failed");
+  result.check(team.status().ok(), team.status().to_string());
+  result.check(bench.holds(expected), "a wrong sum: a stream did not wait for the other");
+  result.count(13 * N, N * bench.count);
+}
+
+/// Two branches of a capture must not use one channel, unless something orders them.
+template <class Place, int N>
+void capture_conflict(report& result) {
+  if (!Place::has(N)) return;
+  fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
+  auto& team = bench.team;
+  const int device = team.device(0);
+  const owned_stream a{device};
+  const owned_stream b{device};
+  const auto call = [&](cudaStream_t stream, int channel) {
+    auto options = on_channel(one_shot_packet, channel);
+    options.stream = stream;
+    all_reduce(team.rank(0), static_cast<const float*>(bench.in[0]), bench.out[0], bench.count,
+               peerfold::sum{}, options);
+  };
+  const auto conflict = [&](const std::string& what, std::initializer_list<std::string> needles,
+                            auto&& f) {
+    expect_refusal(result, what, errc::channel_conflict, needles, f);
+  };
+  {
+    owned_graph graph;
+    begin_capture(a.stream);
+    order(a.stream, device, b.stream);
+    call(a.stream, 0);
+    conflict("a second branch on the channel", {"options.stream", "branch", "another channel"},
+             [&] { call(b.stream, 0); });
+    call(b.stream, 1);
+    order(a.stream, device, b.stream);
+    call(b.stream, 0);
+    conflict("the first branch again", {"options.stream", "branch"}, [&] { call(a.stream, 0); });
+    order(b.stream, device, a.stream);
+    call(a.stream, 0);
+    graph.end(a.stream);
+  }
+  bench.call_team();
+  result.check(bench.place.wait().empty() && bench.holds(bench.sum),
+               "the team is not usable after the refused calls");
+  {
+    owned_graph graph;
+    begin_capture(team.stream(0));
+    conflict("a stream beside the team's, which is being captured",
+             {"options.stream", "captured", "another channel"}, [&] { call(a.stream, 0); });
+    graph.end(team.stream(0));
+  }
+  bench.call_team();
+  result.check(bench.place.wait().empty() && bench.holds(bench.sum),
+               "the team is not usable after the capture");
+}
+
+/// A graph that is replayed while the channel is in use poisons the team instead of hanging.
+template <class Place, int N>
+void replay_conflict(report& result) {
+  if (!Place::has(N)) return;
+  fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10})};
+  auto& team = bench.team;
+  const int device = team.device(0);
+  const owned_stream a{device};
+  const owned_stream b{device};
+  owned_graph graphs[2];
+  for (auto& graph : graphs) {
+    begin_capture(a.stream);
+    auto options = on_channel(one_shot_packet, 0);
+    options.stream = a.stream;
+    all_reduce(team.rank(0), static_cast<const float*>(bench.in[0]), bench.out[0], bench.count,
+               peerfold::sum{}, options);
+    graph.end(a.stream);
+  }
+  // Both wait for the other ranks, which do not come.
+  must(cudaGraphLaunch(graphs[0].executable, a.stream), "launching a graph");
+  must(cudaGraphLaunch(graphs[1].executable, b.stream), "launching a graph");
+  const auto begin = fault_clock::now();
+  result.check(bench.place.wait().empty(), "the device failed");
+  result.check(fault_clock::now() - begin < slack, "the conflict was not noticed in time");
+  const team_status status = team.status();
+  result.check(status.size() >= 1, "no rank has a report");
+  for (const fault_report& report : status) {
+    result.check(report.kind == fault_kind::channel_busy && report.rank == 0, to_string(report));
+  }
+  expect_refusal(result, "the next call", errc::team_faulted, {"channel", "in use"},
+                 [&] { bench.call_team(); });
+}
+
+/// What only GPUs refuse.
+template <class Place, int N>
+void refused_devices(report& result) {
+  if (!Place::has(N)) return;
+  int found = 0;
+  must(cudaGetDeviceCount(&found), "counting devices");
+  const auto refuse = [&](const std::string& what, errc code,
+                          std::initializer_list<std::string> needles,
+                          const std::vector<int>& devices) {
+    expect_refusal(result, what, code, needles,
+                   [&] { static_cast<void>(gpu_team<N>::on_devices(devices)); });
+  };
+  auto devices = devices_of(N);
+  devices.pop_back();
+  refuse("a device too few", errc::invalid_argument,
+         {"devices", std::to_string(N - 1), "team of " + std::to_string(N)}, devices);
+  devices.push_back(found);
+  refuse("a device that is not there", errc::no_device,
+         {"devices[" + std::to_string(N - 1) + "]", std::to_string(found), "0 to"}, devices);
+  devices.back() = -1;
+  refuse("a device below 0", errc::no_device, {"devices", "-1"}, devices);
+  devices.push_back(0);
+  refuse("a device too many", errc::invalid_argument, {"devices", std::to_string(N + 1)}, devices);
+}
+
+}  // namespace detail
+
+/// Streams and graphs in teams of First to Last ranks.
+template <class Place, int First, int Last>
+bool add_streams() {
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    const auto add = [](int ranks, const char* what, void (*run)(report&)) {
+      registration("streams", std::to_string(ranks) + " ranks: " + what, run);
+    };
+    (add(First + I, "a graph replayed", &detail::replayed_graph<Place, First + I>), ...);
+    (add(First + I, "a graph of each rank", &detail::graph_of_each_rank<Place, First + I>), ...);
+    (add(First + I, "alternating streams", &detail::alternating_streams<Place, First + I>), ...);
+    (add(First + I, "conflict in capture", &detail::capture_conflict<Place, First + I>), ...);
+    (add(First + I, "conflict in replay", &detail::replay_conflict<Place, First + I>), ...);
+    (add(First + I, "refused devices", &detail::refused_devices<Place, First + I>), ...);
+  }(std::make_integer_sequence<int, Last - First + 1>{});
+  return true;
+}
+
+}  // namespace peerfold::test

@@ -1,0 +1,180 @@
+/// \file
+/// The GPU place, for the contract suite (see contract_run.hpp). Where PEERFOLD_REQUIRED_GPUS asks
+/// for two GPUs (label peer), the ranks of a team are divided over two; else all are on one.
+#pragma once
+
+#include <peerfold/all_reduce.hpp>
+#include <peerfold/sync/delay.hpp>
+
+#include <support/contract_run.hpp>
+
+#include <cuda_runtime.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peerfold::test {
+
+/// Throws what CUDA says.
+inline void must(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  throw std::runtime_error(std::string{what} + ": " + cudaGetErrorString(status));
+}
+
+/// Over how many GPUs the ranks of a team are divided.
+inline int gpus_wanted() {
+  const char* value = std::getenv("PEERFOLD_REQUIRED_GPUS");
+  return value != nullptr && std::atoi(value) >= 2 ? 2 : 1;
+}
+
+/// The devices of a team of `ranks` ranks: {0, 0, …}, or {0, …, 1, …}.
+inline std::vector<int> devices_of(int ranks) {
+  std::vector<int> devices;
+  for (int r = 0; r < ranks; ++r) devices.push_back(r * gpus_wanted() / ranks);
+  return devices;
+}
+
+namespace detail {
+/// Streams that share a hardware queue wait for each other, and ranks that share a GPU and launch
+/// for themselves must not. Set before CUDA looks.
+inline const bool many_queues = setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 1) == 0;
+}  // namespace detail
+
+class gpu_place {
+ public:
+  template <int N>
+  using team = gpu_team<N>;
+
+#if defined(PEERFOLD_EXHAUSTIVE)
+  using symmetric_policies = every_policy;
+#else
+  // The others differ between kinds of memory in nothing but the type of a functor.
+  using symmetric_policies = policies<one_shot_packet, two_shot_store>;
+#endif
+  static constexpr errc too_many_blocks = errc::out_of_resources;
+
+  static bool has(int ranks) { return ranks >= gpus_wanted(); }
+
+  static std::vector<setting> settings(int ranks, bool thorough) {
+    constexpr std::uint64_t half_lap = std::uint64_t{1} << 30;
+    std::vector<setting> all;
+    const auto add = [&](std::vector<channel_options> channels, std::uint64_t first_sequence,
+                         caller who, std::size_t most_bytes) {
+      setting next;
+      next.name = "on " + std::to_string(gpus_wanted()) + " GPU(s), first sequence " +
+                  std::to_string(first_sequence) +
+                  (who == caller::team ? ", team calls" : ", rank calls");
+      next.options.wait_budget = std::chrono::seconds{short_run() ? 300 : 60};
+      next.options.channels = std::move(channels);
+      next.options.staging_bytes = 1;
+      next.options.first_sequence = first_sequence;
+      next.options.delay_seed = PEERFOLD_DELAYS != 0 ? 17 + first_sequence : 0;
+      next.who = who;
+      next.most_bytes = most_bytes;
+      all.push_back(std::move(next));
+    };
+    const std::size_t most = short_run() ? 20'000 : std::size_t{2} << 20;
+    if (thorough) {
+      add({{2}}, 0, caller::team, most);
+      add({{3}, {2}}, 2 * half_lap - 3, caller::ranks, most / 8);
+      if (short_run()) return all;
+      add({{1}}, half_lap - 3, caller::team, most / 8);
+      // As teams are by default: all blocks that fit, large slots.
+      add({{0}}, 4 * half_lap - 3, ranks % 2 == 0 ? caller::ranks : caller::team, most);
+      all.back().options.staging_bytes = team_options{}.staging_bytes;
+    } else {
+      add({{2}}, 2 * half_lap - 3, caller::team, most / 8);
+      if (short_run()) return all;
+      add({{1}, {3}}, half_lap - 3, caller::ranks, most / 16);
+    }
+    return all;
+  }
+
+  template <int N>
+  static gpu_team<N> make_team(const team_options& options) {
+    return gpu_team<N>::on_devices(devices_of(N), options);
+  }
+
+  template <class Team>
+  explicit gpu_place(Team& team) {
+    for (int r = 0; r < Team::size; ++r) devices_.push_back(team.device(r));
+  }
+  gpu_place(const gpu_place&) = delete;
+  gpu_place& operator=(const gpu_place&) = delete;
+  ~gpu_place() {
+    for (const auto& [key, stream] : streams_) {
+      static_cast<void>(cudaSetDevice(device(key.first)));
+      static_cast<void>(cudaStreamDestroy(stream));
+    }
+    for (const auto& [device, memory] : owned_) {
+      static_cast<void>(cudaSetDevice(device));
+      static_cast<void>(cudaFree(memory));
+    }
+  }
+
+  template <class Team>
+  std::byte* allocate(Team& /*team*/, int rank, std::size_t bytes) {
+    select(rank);
+    void* memory = nullptr;
+    must(cudaMalloc(&memory, bytes), "memory for a test");
+    owned_.emplace_back(device(rank), memory);
+    return static_cast<std::byte*>(memory);
+  }
+  void upload(int rank, std::byte* to, const std::vector<std::byte>& from) {
+    select(rank);
+    must(cudaMemcpy(to, from.data(), from.size(), cudaMemcpyHostToDevice), "upload");
+  }
+  std::vector<std::byte> download(int rank, const std::byte* from, std::size_t bytes) {
+    select(rank);
+    std::vector<std::byte> to(bytes);
+    must(cudaMemcpy(to.data(), from, bytes, cudaMemcpyDeviceToHost), "download");
+    return to;
+  }
+
+  /// The stream of a rank on a channel: ranks of one GPU, and channels, need streams of their own
+  /// to run beside each other.
+  cudaStream_t stream(int rank, int channel) {
+    const std::lock_guard lock{mutex_};
+    cudaStream_t& stream = streams_[{rank, channel}];
+    if (stream == nullptr) {
+      select(rank);
+      must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream for a test");
+    }
+    return stream;
+  }
+  call_options rank_options(call_options options, int rank) {
+    options.stream = stream(rank, options.channel);
+    return options;
+  }
+
+  /// Waits for all work of all devices.
+  std::string wait() {
+    for (std::size_t r = 0; r < devices_.size(); ++r) {
+      select(static_cast<int>(r));
+      const cudaError_t status = cudaDeviceSynchronize();
+      if (status != cudaSuccess) return cudaGetErrorString(status);
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] int device(int rank) const { return devices_[static_cast<std::size_t>(rank)]; }
+  void select(int rank) const { must(cudaSetDevice(device(rank)), "selecting a device"); }
+
+  std::vector<int> devices_;
+  std::mutex mutex_;
+  std::map<std::pair<int, int>, cudaStream_t> streams_;
+  std::vector<std::pair<int, void*>> owned_;
+};
+
+using contract_place = gpu_place;
+
+}  // namespace peerfold::test
