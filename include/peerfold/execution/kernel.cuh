@@ -30,6 +30,8 @@ struct kernel_arguments {
 template <int N, int Count, class Body>
 __global__ void __launch_bounds__(most_threads)
     collective_kernel(const __grid_constant__ kernel_arguments<N, Count, Body> arguments) {
+  static_assert(stl::is_trivially_copyable_v<kernel_arguments<N, Count, Body>>,
+                "functors travel to GPUs as bytes: they must be trivially copyable");
   using context_type = context<N, block_group>;
   __shared__ alignas(16) stl::byte scratch[context_type::scratch_bytes];
   const int l = Count == 1 ? 0 : static_cast<int>(blockIdx.y);
