@@ -311,8 +311,10 @@ class copy_engine {
             [message = receipts_, &released = ranks_.released[rank_]] { released = message; });
     return true;
   }
+  /// Releases the last receive, too.
   void close() {
-    enqueue(operation::close, commits_, -1, {}, nullptr, always, [] {});
+    enqueue(operation::close, commits_, -1, {}, nullptr, always,
+            [message = receipts_, &released = ranks_.released[rank_]] { released = message; });
   }
 
  private:

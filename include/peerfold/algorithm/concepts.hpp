@@ -34,7 +34,9 @@ concept context = requires(C& c) {
 using tile_of_rank = transport::tile (*)(int rank);
 
 /// How tiles get to peers. The fragment is the transport's own idea of a tile in hand: registers of
-/// the lanes, a piece of shared memory under a bulk copy, a place in memory for a copy engine.
+/// the lanes, a piece of shared memory under a bulk copy, a place in memory for a copy engine. An
+/// algorithm copies it freely and holds at most three at once: the next tile's, this one's and its
+/// result.
 ///
 /// A message is one send() to every peer and one commit(); send() may be asynchronous, and after
 /// commit() the peers can see the message and, where traits.publishes_writes, all plain writes
@@ -48,6 +50,8 @@ concept transport =
              tile_of_rank tile_of) {
       typename T::element_type;
       typename T::arrivals;
+      requires stl::default_initializable<typename T::fragment_type>;
+      requires stl::copyable<typename T::fragment_type>;
       requires stl::same_as<decltype(T::traits), const transport::transport_traits>;
       requires T::traits.slots >= 2 * T::traits.lag + 2;
       t.send(step, x, values);
