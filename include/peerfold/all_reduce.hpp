@@ -74,7 +74,7 @@ struct all_reduce_body {
     } else {
       done = algorithm::all_reduce_two_shot(c, t, tiles, load, op, finish, store);
     }
-    if (done) t.close();
+    t.close();
     return done;
   }
 };

@@ -13,7 +13,8 @@ namespace peerfold::algorithm {
 /// store(i, value) on every rank. Called by all lanes of block b of every rank, with tilings of one
 /// part that agree. With a transport that lags, load(i) is called twice an element.
 ///
-/// Returns, to all lanes alike, false where a fault ended the call; outputs are then undefined.
+/// Returns false to lanes that know of a fault, which leaves outputs undefined. The caller closes
+/// the transport in either case.
 /// In place (store writes where load reads) is fine: a tile is sent and loaded before it is stored.
 template <context Context, class Transport, class Load, class Op, class Finish, class Store>
   requires reducing_transport<Transport, Load, Op, Finish, Store>
@@ -24,27 +25,35 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
   if (ahead >= tiles.tiles()) return true;
-  typename Transport::fragment_type next;
-  if constexpr (lag > 0) next = t.load(tiles.at(ahead), load);
-  for ([[maybe_unused]] uint32_t step = 0;; ++step, ahead += blocks) {
-    transport::tile x = tiles.at(ahead);
-    typename Transport::fragment_type mine;
-    if (lag == 0 || ahead < tiles.tiles()) {
-      if constexpr (lag == 0) mine = t.load(x, load);
+  // The next tile to send is loaded before anything is waited for, and before all else.
+  transport::tile x = tiles.at(ahead);
+  auto next = t.load(x, load);
+  for ([[maybe_unused]] uint32_t step = 0;; ++step) {
+    const bool sends = lag == 0 || ahead < tiles.tiles();
+    if (sends) {
       PEERFOLD_UNROLL
-      for (int p = 1; p < Context::size; ++p) t.send(p, x, lag == 0 ? mine : next);
+      for (int p = 1; p < Context::size; ++p) t.send(p, x, next);
       t.commit();
     }
-    if constexpr (lag > 0) {
-      // Loaded before anything is waited for.
-      if (ahead + blocks < tiles.tiles()) next = t.load(tiles.at(ahead + blocks), load);
+    ahead += blocks;
+    if constexpr (lag == 0) {
+      const auto theirs = t.receive(x);
+      if (theirs) t.store(x, t.fold(x, next, theirs, op, finish), store);
+      if (ahead >= tiles.tiles()) return static_cast<bool>(theirs);
+      if (!t.release()) return false;
+      x = tiles.at(ahead);
+      next = t.load(x, load);
+    } else {
+      x = tiles.at(ahead);
+      if (ahead < tiles.tiles()) next = t.load(x, load);
       if (step < lag) continue;
-      x = tiles.at(ahead - lag * blocks);
-      mine = t.load(x, load);
+      const transport::tile y = tiles.at(ahead - (lag + 1) * blocks);
+      const auto mine = t.load(y, load);
+      const auto theirs = t.receive(y);
+      if (theirs) t.store(y, t.fold(y, mine, theirs, op, finish), store);
+      if (ahead - lag * blocks >= tiles.tiles()) return static_cast<bool>(theirs);
+      if (!t.release()) return false;
     }
-    if (const auto theirs = t.receive(x)) t.store(x, t.fold(x, mine, theirs, op, finish), store);
-    if (!t.release()) return false;
-    if (ahead + blocks - lag * blocks >= tiles.tiles()) return true;
   }
 }
 

@@ -18,7 +18,8 @@ namespace peerfold::algorithm {
 /// results are written straight there, and one empty message at the end says so. That is safe: a
 /// rank writes another's output only where it has received that rank's contribution in this call.
 ///
-/// Returns, to all lanes alike, false where a fault ended the call; outputs are then undefined.
+/// Returns false to lanes that know of a fault, which leaves outputs undefined. The caller closes
+/// the transport in either case.
 /// In place (store writes where load reads) is fine: a share is overwritten, by whomever, only after
 /// its rank has sent it.
 template <context Context, class Transport, class Load, class Op, class Finish, class Store>
@@ -33,6 +34,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   const auto own = static_cast<uint32_t>(c.rank());
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
+  if (ahead >= tiles.tiles()) return true;
   const auto share_after = [&](uint32_t index, int step) {
     return tiles.at(index, static_cast<uint32_t>(rank_after<n>(c.rank(), step)));
   };
@@ -77,25 +79,28 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       if (step < total_lag) continue;
     }
     const uint32_t gathering = ahead - total_lag * blocks;
-    if (gathering >= tiles.tiles()) break;
-    if constexpr (!direct) {  // gather what the others folded
+    const bool last = gathering + blocks >= tiles.tiles();
+    if constexpr (direct) {
+      if (!last) continue;
+      if constexpr (n > 1) {
+        t.commit();
+        return static_cast<bool>(t.receive({}));
+      }
+      return true;
+    } else {  // gather what the others folded
       const auto share_of = [&](int q) { return tiles.at(gathering, static_cast<uint32_t>(q)); };
-      if (const auto theirs = t.receive_each(share_of)) {
+      const auto theirs = t.receive_each(share_of);
+      if (theirs) {
         PEERFOLD_UNROLL
         for (int q = 0; q < n; ++q) {
           if (q == c.rank()) continue;
           t.store_from(q, share_of(q), theirs, store);
         }
       }
+      if (last) return static_cast<bool>(theirs);
       if (!t.release()) return false;
     }
   }
-  if constexpr (direct && n > 1) {
-    t.commit();
-    static_cast<void>(t.receive({}));
-    if (!t.release()) return false;
-  }
-  return true;
 }
 
 }  // namespace peerfold::algorithm

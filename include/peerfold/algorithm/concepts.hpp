@@ -43,7 +43,8 @@ using tile_of_rank = transport::tile (*)(int rank);
 /// before it. receive() gives the next message of every peer, receive_each() does where the tiles of
 /// the peers differ, release() gives its slots back and
 /// tells, to all lanes alike, whether the group may go on. A lane whose arrivals are false has given
-/// up and must neither store nor send what it would make of them. close() is called once, last.
+/// up and must neither store nor send what it would make of them. close() is called by all lanes,
+/// last, and releases the last receive.
 template <class T>
 concept transport =
     requires(T& t, const transport::tile& x, int step, const typename T::fragment_type& values,

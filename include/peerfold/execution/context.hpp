@@ -38,7 +38,7 @@ class context {
         state_{channel.layout.state(local.arena, block)},
         scratch_{scratch},
         group_{group},
-        rank_{local.rank},
+        rank_{pinned(local.rank)},
         block_{block},
         blocks_{blocks},
         which_{which} {}
@@ -53,10 +53,10 @@ class context {
   /// Gives the block's ticket back; for the elected lane to call.
   PEERFOLD_HD void leave() noexcept {
     if (!group_.elect()) return;
-    if (was_busy_ != 0) {
-      spread(&channel_, host_, fault_kind::channel_busy, rank_, block_, which_, -1, 0, 0);
+    if (was_busy_ != 0) [[unlikely]] {
+      spread(fault_kind::channel_busy, -1, 0, 0);
     }
-    arch::store_relaxed(&state().busy, uint32_t{0});
+    state().busy = 0;
   }
 
   static constexpr int scratch_bytes = 512;
@@ -93,11 +93,11 @@ class context {
   [[nodiscard]] PEERFOLD_HD bool give_up(uint32_t& polls, uint64_t& since, int peer,
                                          uint32_t expected, uint32_t seen) noexcept {
     if (poison_ != 0) return true;
-    if (++polls % Group::polls_between_looks != 0) {
+    if (++polls % Group::polls_between_looks != 0) [[likely]] {
       arch::pause();
       return false;
     }
-    since = look(&channel_, host_, since, was_busy_, rank_, block_, which_, peer, expected, seen);
+    since = look(since, peer, expected, seen);
     if (since != 0) return false;
     poison_ = sync::poisoned;
     return true;
@@ -108,39 +108,43 @@ class context {
   }
 
  private:
-  // The out-of-line paths take plain values, so that no object of the fast path needs an address.
+  /// Keeps a value of the arguments in a register, where it would be read again each time.
+  [[nodiscard]] PEERFOLD_HD static int pinned(int value) noexcept {
+#if PEERFOLD_DEVICE_PASS
+    asm volatile("" : "+r"(value));
+#endif
+    return value;
+  }
+
+  // Inlined, rare as they are: a kernel that calls functions is slower from its start.
 
   /// Returns when the wait began, or 0 if it is over.
-  PEERFOLD_NOINLINE PEERFOLD_HD static uint64_t look(const memory::channel_view<N>* channel,
-                                                     sync::host_words* host, uint64_t since,
-                                                     uint32_t was_busy, int rank, int block,
-                                                     collective which, int peer, uint32_t expected,
-                                                     uint32_t seen) noexcept {
-    if (arch::load_relaxed(&channel->poison(rank)->poison) != 0) return 0;
+  [[nodiscard]] PEERFOLD_HD uint64_t look(uint64_t since, int peer, uint32_t expected,
+                                          uint32_t seen) const noexcept {
+    if (arch::load_relaxed(&channel_.poison(rank_)->poison) != 0) return 0;
     const uint64_t now = arch::now_ns();
     fault_kind kind = fault_kind::timeout;
-    if (was_busy != 0) {
+    if (was_busy_ != 0) {
       kind = fault_kind::channel_busy;
-    } else if (arch::load_relaxed(&host->abort) != 0) {
+    } else if (arch::load_relaxed(&host_->abort) != 0) {
       kind = fault_kind::aborted;
-    } else if (since == 0 || now - since <= channel->wait_budget_ns) {
+    } else if (since == 0 || now - since <= channel_.wait_budget_ns) {
       return since != 0 ? since : now;
     }
-    spread(channel, host, kind, rank, block, which, peer, expected, seen);
+    spread(kind, peer, expected, seen);
     return 0;
   }
 
   /// Writes this rank's report, if it is the first, and poisons every rank.
-  PEERFOLD_NOINLINE PEERFOLD_HD static void spread(const memory::channel_view<N>* channel,
-                                                   sync::host_words* host, fault_kind kind,
-                                                   int rank, int block, collective which, int peer,
-                                                   uint32_t expected, uint32_t seen) noexcept {
-    if (arch::exchange_local(&channel->poison(rank)->claimed, 1) == 0) {
-      host->report = {kind, rank, peer, which, channel->channel, block, expected, seen};
-      arch::store_release(&host->faulted, uint32_t{1});
+  PEERFOLD_HD void spread(fault_kind kind, int peer, uint32_t expected,
+                          uint32_t seen) const noexcept {
+    if (arch::exchange_local(&channel_.poison(rank_)->claimed, 1) == 0) {
+      host_->report = {kind,   rank_,    peer, which_, channel_.channel,
+                       block_, expected, seen};
+      arch::store_release(&host_->faulted, uint32_t{1});
     }
-    for (int peer_rank = 0; peer_rank < N; ++peer_rank) {
-      arch::store_relaxed(&channel->poison(peer_rank)->poison, sync::poisoned);
+    for (int q = 0; q < N; ++q) {
+      arch::store_relaxed(&channel_.poison(q)->poison, sync::poisoned);
     }
   }
 

@@ -122,15 +122,15 @@ class packet
   }
 
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
-  /// has received so far; where not, the call must end.
+  /// has received so far; where not, the call must end. A call's last receive goes without.
   [[nodiscard]] PEERFOLD_HD bool release() noexcept {
-    ++receipts_;
     return !c_.group().any(fault_ != 0);
   }
 
-  /// Keeps the sequence numbers for the next call. To be called once, last; a kernel that goes on to
-  /// use the channel synchronises its group first.
+  /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
+  /// lanes, last; a kernel that goes on to use the channel synchronises its group first.
   PEERFOLD_HD void close() noexcept {
+    c_.group().sync();
     if (!c_.group().elect()) return;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
@@ -198,9 +198,10 @@ class packet
             words{{static_cast<uint32_t>(line[j].low), static_cast<uint32_t>(line[j].high)}});
       }
     });
+    ++receipts_;
     fault_ |= c_.poison();
     in.fault_ = fault_;
-    if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_ + 1);
+    if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_);
     return in;
   }
 

@@ -127,13 +127,15 @@ class store_flag
   }
 
   /// Gives the slots of the last receive() back; the next commit() tells the peers. Returns, to all
-  /// lanes alike, whether the group has received so far; where not, the call must end.
+  /// lanes alike, whether the group has received so far; where not, the call must end. A call's last
+  /// receive goes without.
   [[nodiscard]] PEERFOLD_HD bool release() noexcept {
     ++releases_;
     return ok_;
   }
 
-  /// Keeps the sequence numbers for the next call. To be called once, last.
+  /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
+  /// lanes, last.
   PEERFOLD_HD void close() noexcept {
     if (!open_) return;
     for_each_other([&](int peer) {
