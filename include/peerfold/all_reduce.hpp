@@ -1,14 +1,14 @@
 /// \file
 /// All-reduce: every rank gets the fold of all ranks' values.
 ///
-/// Element i of the result is finish(op(… op(op(v0, v1), v2) …, vN-1)), where vr is element i of rank
-/// r: folded in rank order in the accumulator type, and rounded once. The bits do not depend on the
-/// policy, the size, the alignment, the place or the rank.
+/// Element i of the result is finish(op(… op(op(v0, v1), v2) …, vN-1)), where vr is element i of
+/// rank r: folded in rank order in the accumulator type, and rounded once. The bits do not depend
+/// on the policy, the size, the alignment, the place or the rank.
 ///
-/// The forms below differ in who calls and in where elements come from. Counts are elements; pointers
-/// are aligned to the element, no more. In place (out == in) is fine; partly overlapping buffers are
-/// refused. All ranks call with the same count, operator, policy, channel and max_blocks, in the same
-/// order on a channel.
+/// The forms below differ in who calls and in where elements come from. Counts are elements;
+/// pointers are aligned to the element, no more. In place (out == in) is fine; partly overlapping
+/// buffers are refused. All ranks call with the same count, operator, policy, channel and
+/// max_blocks, in the same order on a channel.
 ///
 /// On threads a call returns when it is done. On GPUs it is enqueued on the ranks' streams, may be
 /// captured into CUDA graphs, and neither allocates nor synchronises.
@@ -96,8 +96,7 @@ template <policy P, element T, class Team, class Load, class Op, class Finish, c
       count, P.algorithm == algorithm_id::one_shot ? 1 : Team::size, shape, blocks,
       ranks.narrowest(), ranks.widest());
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
-    return std::array<body, Team::size>{
-        body{plan.tiles, loads[R], op, finish, stores[R]}...};
+    return std::array<body, Team::size>{body{plan.tiles, loads[R], op, finish, stores[R]}...};
   }(std::make_index_sequence<Team::size>{});
   return ranks.launch(options.channel, plan, bodies, first, last, options);
 }
@@ -105,10 +104,9 @@ template <policy P, element T, class Team, class Load, class Op, class Finish, c
 /// Chooses the policy and launches, once the arguments have been checked.
 template <class Policies, element T, class Team, class Load, class Op, class Finish, class Store>
 outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
-                                       const std::array<Load, Team::size>& loads, const Op& op,
-                                       const Finish& finish,
-                                       const std::array<Store, Team::size>& stores,
-                                       const call_options& options) {
+                         const std::array<Load, Team::size>& loads, const Op& op,
+                         const Finish& finish, const std::array<Store, Team::size>& stores,
+                         const call_options& options) {
   const std::size_t bytes = count.value() * sizeof(T);
   policy chosen = options.policy;
   if (chosen == automatic) {
@@ -122,7 +120,8 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
     }
     return refuse({errc::invalid_argument, "options.policy: " + std::string{to_string(chosen)} +
                                                " is not among those that this call was compiled "
-                                               "for: " + names});
+                                               "for: " +
+                                               names});
   }
   if (count.value() == 0) return accept();
   error reason;
@@ -161,17 +160,16 @@ outcome<> transform_all_reduce(Team& team, element_count count,
 /// One rank's part of the same, with its own load and store functors.
 template <class Policies = every_policy, class Team, class Load, class Op, class Finish,
           class Store>
-outcome<> transform_all_reduce(const rank_handle<Team>& rank, element_count count,
-                               const Load& load, const Op& op, const Finish& finish,
-                               const Store& store, const call_options& options = {}) {
+outcome<> transform_all_reduce(const rank_handle<Team>& rank, element_count count, const Load& load,
+                               const Op& op, const Finish& finish, const Store& store,
+                               const call_options& options = {}) {
   using T = detail::loaded_t<Load>;
   if (error reason = detail::check_call(rank.team(), count, sizeof(T), options)) {
     return detail::refuse(std::move(reason));
   }
-  return detail::run_all_reduce<Policies, T>(
-      rank.team(), rank.rank(), rank.rank() + 1, count,
-      detail::everywhere<Team::size>(load), op, finish, detail::everywhere<Team::size>(store),
-      options);
+  return detail::run_all_reduce<Policies, T>(rank.team(), rank.rank(), rank.rank() + 1, count,
+                                             detail::everywhere<Team::size>(load), op, finish,
+                                             detail::everywhere<Team::size>(store), options);
 }
 
 /// All ranks of the team at once, in ordinary memory: `count` elements at in[r] and out[r] of every
@@ -209,8 +207,7 @@ outcome<> all_reduce(const rank_handle<Team>& rank, const T* in, T* out, element
   }
   return detail::run_all_reduce<Policies, T>(
       rank.team(), rank.rank(), rank.rank() + 1, count,
-      detail::everywhere<Team::size>(load_from<T>{in}), op,
-      default_finish_t<Op, T, Team::size>{},
+      detail::everywhere<Team::size>(load_from<T>{in}), op, default_finish_t<Op, T, Team::size>{},
       detail::everywhere<Team::size>(store_to<T>{out}), options);
 }
 

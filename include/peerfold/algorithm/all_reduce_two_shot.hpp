@@ -20,8 +20,8 @@ namespace peerfold::algorithm {
 ///
 /// Returns false to lanes that know of a fault, which leaves outputs undefined. The caller closes
 /// the transport in either case.
-/// In place (store writes where load reads) is fine: a share is overwritten, by whomever, only after
-/// its rank has sent it.
+/// In place (store writes where load reads) is fine: a share is overwritten, by whomever, only
+/// after its rank has sent it.
 template <context Context, class Transport, class Load, class Op, class Finish, class Store>
   requires reducing_transport<Transport, Load, Op, Finish, Store>
 PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::tiling& tiles,

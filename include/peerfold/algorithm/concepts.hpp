@@ -13,7 +13,7 @@ namespace peerfold::algorithm {
 /// them, and order their memory accesses.
 template <class G>
 concept group = stl::copyable<G> && requires(const G& g, bool vote) {
-  { g.lane() } -> stl::same_as<int>;    // 0 … width() - 1
+  { g.lane() } -> stl::same_as<int>;  // 0 … width() - 1
   { g.width() } -> stl::same_as<int>;
   { g.elect() } -> stl::same_as<bool>;  // true for exactly one lane
   { g.any(vote) } -> stl::same_as<bool>;
@@ -40,28 +40,26 @@ using tile_of_rank = transport::tile (*)(int rank);
 ///
 /// A message is one send() to every peer and one commit(); send() may be asynchronous, and after
 /// commit() the peers can see the message and, where traits.publishes_writes, all plain writes
-/// before it. receive() gives the next message of every peer, receive_each() does where the tiles of
-/// the peers differ, release() gives its slots back and
-/// tells, to all lanes alike, whether the group may go on. A lane whose arrivals are false has given
-/// up and must neither store nor send what it would make of them. close() is called by all lanes,
-/// last, and releases the last receive.
+/// before it. receive() gives the next message of every peer, receive_each() does where the tiles
+/// of the peers differ, release() gives its slots back and tells, to all lanes alike, whether the
+/// group may go on. A lane whose arrivals are false has given up and must neither store nor send
+/// what it would make of them. close() is called by all lanes, last, and releases the last receive.
 template <class T>
-concept transport =
-    requires(T& t, const transport::tile& x, int step, const typename T::fragment_type& values,
-             tile_of_rank tile_of) {
-      typename T::element_type;
-      typename T::arrivals;
-      requires stl::default_initializable<typename T::fragment_type>;
-      requires stl::copyable<typename T::fragment_type>;
-      requires stl::same_as<decltype(T::traits), const transport::transport_traits>;
-      requires T::traits.slots >= 2 * T::traits.lag + 2;
-      t.send(step, x, values);
-      t.commit();
-      { t.receive(x) } -> stl::same_as<typename T::arrivals>;
-      { t.receive_each(tile_of) } -> stl::same_as<typename T::arrivals>;
-      { t.release() } -> stl::same_as<bool>;
-      t.close();
-    } && stl::constructible_from<bool, const typename T::arrivals&>;
+concept transport = requires(T& t, const transport::tile& x, int step,
+                             const typename T::fragment_type& values, tile_of_rank tile_of) {
+  typename T::element_type;
+  typename T::arrivals;
+  requires stl::default_initializable<typename T::fragment_type>;
+  requires stl::copyable<typename T::fragment_type>;
+  requires stl::same_as<decltype(T::traits), const transport::transport_traits>;
+  requires T::traits.slots >= 2 * T::traits.lag + 2;
+  t.send(step, x, values);
+  t.commit();
+  { t.receive(x) } -> stl::same_as<typename T::arrivals>;
+  { t.receive_each(tile_of) } -> stl::same_as<typename T::arrivals>;
+  { t.release() } -> stl::same_as<bool>;
+  t.close();
+} && stl::constructible_from<bool, const typename T::arrivals&>;
 
 /// A transport that does the element work of a reduction over tiles of its own: load(x, load) is
 /// this rank's fragment; fold(x, mine, theirs, op, finish) the finished fragment; store(x, values,

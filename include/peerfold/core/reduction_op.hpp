@@ -29,24 +29,24 @@ PEERFOLD_HD inline T opaque(T value) noexcept {
 }
 
 #if PEERFOLD_DEVICE_PASS
-#define PEERFOLD_IEEE_BINARY(name, instruction, expression)                \
-  __device__ inline float name(float a, float b) noexcept {                \
-    float r;                                                               \
-    asm(instruction ".rn.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b));     \
-    return r;                                                              \
-  }                                                                        \
-  __device__ inline double name(double a, double b) noexcept {             \
-    double r;                                                              \
-    asm(instruction ".rn.f64 %0, %1, %2;" : "=d"(r) : "d"(a), "d"(b));     \
-    return r;                                                              \
+#define PEERFOLD_IEEE_BINARY(name, instruction, expression)            \
+  __device__ inline float name(float a, float b) noexcept {            \
+    float r;                                                           \
+    asm(instruction ".rn.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b)); \
+    return r;                                                          \
+  }                                                                    \
+  __device__ inline double name(double a, double b) noexcept {         \
+    double r;                                                          \
+    asm(instruction ".rn.f64 %0, %1, %2;" : "=d"(r) : "d"(a), "d"(b)); \
+    return r;                                                          \
   }
 #else
-#define PEERFOLD_IEEE_BINARY(name, instruction, expression)                                 \
-  PEERFOLD_HD inline float name(float a, float b) noexcept {                                \
-    return opaque(opaque(a) expression opaque(b));                                          \
-  }                                                                                         \
-  PEERFOLD_HD inline double name(double a, double b) noexcept {                             \
-    return opaque(opaque(a) expression opaque(b));                                          \
+#define PEERFOLD_IEEE_BINARY(name, instruction, expression)     \
+  PEERFOLD_HD inline float name(float a, float b) noexcept {    \
+    return opaque(opaque(a) expression opaque(b));              \
+  }                                                             \
+  PEERFOLD_HD inline double name(double a, double b) noexcept { \
+    return opaque(opaque(a) expression opaque(b));              \
   }
 #endif
 PEERFOLD_IEEE_BINARY(ieee_add, "add", +)

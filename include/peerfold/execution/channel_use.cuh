@@ -58,8 +58,7 @@ struct capture_state {
     open.resize(first + edges);
 #if CUDART_VERSION >= 13000
     std::vector<cudaGraphEdgeData> data(edges);
-    static_cast<void>(
-        cudaGraphNodeGetDependencies(next, open.data() + first, data.data(), &edges));
+    static_cast<void>(cudaGraphNodeGetDependencies(next, open.data() + first, data.data(), &edges));
 #else
     static_cast<void>(cudaGraphNodeGetDependencies(next, open.data() + first, &edges));
 #endif
@@ -85,6 +84,11 @@ class channel_use {
   /// Whether the last launch into a stream of the caller's is still running, as far as is known.
   [[nodiscard]] bool busy() const noexcept {
     return used_ && !lasting_before_ && cudaEventQuery(done_) == cudaErrorNotReady;
+  }
+
+  /// Whether the last launch was one rank's own, into this stream.
+  [[nodiscard]] bool alone_in(cudaStream_t stream) const noexcept {
+    return alone_ && stream_ == stream;
   }
 
   /// Before a launch into `stream`: makes it wait for an earlier launch into another one. `lasting`
@@ -122,8 +126,9 @@ class channel_use {
     return cuda_failure(status, "options.stream: waiting for the channel's other stream");
   }
 
-  /// After the launch.
-  [[nodiscard]] error note(cudaStream_t stream) {
+  /// After the launch; `alone` where it was of one rank among several of its device.
+  [[nodiscard]] error note(cudaStream_t stream, bool alone) {
+    alone_ = alone;
     if (capture_.status == cudaStreamCaptureStatusActive) {
       captured_ = capture_.id;
       const cudaError_t status = capture_state::of(stream, capture_);
@@ -142,6 +147,7 @@ class channel_use {
   cudaEvent_t done_ = nullptr;
   cudaStream_t stream_ = nullptr;
   bool used_ = false;
+  bool alone_ = false;
   bool lasting_ = false;
   bool lasting_before_ = false;
   capture_state capture_;

@@ -73,9 +73,7 @@ class context {
   [[nodiscard]] PEERFOLD_HD stl::byte* arena() const noexcept { return arena_; }
 
   /// This block's state between calls.
-  [[nodiscard]] PEERFOLD_HD memory::block_state<N>& state() const noexcept {
-    return *state_;
-  }
+  [[nodiscard]] PEERFOLD_HD memory::block_state<N>& state() const noexcept { return *state_; }
 
   /// Memory that the group shares, uninitialised.
   template <class T>
@@ -139,8 +137,7 @@ class context {
   PEERFOLD_HD void spread(fault_kind kind, int peer, uint32_t expected,
                           uint32_t seen) const noexcept {
     if (arch::exchange_local(&channel_.poison(rank_)->claimed, 1) == 0) {
-      host_->report = {kind,   rank_,    peer, which_, channel_.channel,
-                       block_, expected, seen};
+      host_->report = {kind, rank_, peer, which_, channel_.channel, block_, expected, seen};
       arch::store_release(&host_->faulted, uint32_t{1});
     }
     for (int q = 0; q < N; ++q) {

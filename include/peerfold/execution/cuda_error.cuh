@@ -15,8 +15,8 @@ namespace peerfold::execution {
 [[nodiscard]] inline error cuda_failure(cudaError_t status, const std::string& what) {
   if (status == cudaSuccess) return {};
   static_cast<void>(cudaGetLastError());
-  return {errc::cuda_failure, what + ": " + cudaGetErrorName(status) + ", " +
-                                  cudaGetErrorString(status)};
+  return {errc::cuda_failure,
+          what + ": " + cudaGetErrorName(status) + ", " + cudaGetErrorString(status)};
 }
 
 /// Restores the calling thread's device when it goes.

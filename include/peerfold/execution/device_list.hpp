@@ -66,8 +66,7 @@ class device_layer {
 /// The blocks of each channel, so that all blocks of all channels and ranks of the fullest device
 /// are resident together, one a multiprocessor: blocks that wait for a peer must not keep out
 /// blocks that this peer waits for. Kernels promise to fit one block on a multiprocessor.
-[[nodiscard]] inline error divide_blocks(const std::vector<int>& devices,
-                                         const device_layer& layer,
+[[nodiscard]] inline error divide_blocks(const std::vector<int>& devices, const device_layer& layer,
                                          const std::vector<channel_options>& channels,
                                          std::vector<int>& blocks) {
   int multiprocessors = layer.multiprocessors(devices.front());

@@ -128,6 +128,9 @@ class gpu_place::ranks {
       if (error reason = kernel_of<N, N, Body>::entry.load(device, guard)) return reason;
     }
     const bool team_call = last - first == N && N > 1;
+    if (!team_call) {
+      if (error reason = check_stream(channel, first, options)) return reason;
+    }
     std::array<bool, N> launched{};
     for (int r = first; r < last; ++r) {
       if (launched[static_cast<std::size_t>(r)]) continue;
@@ -137,13 +140,11 @@ class gpu_place::ranks {
         launched[static_cast<std::size_t>(q)] = true;
         together.rank[together.count++] = q;
       }
-      const cudaStream_t stream =
-          options.stream && !team_call ? *options.stream : this->stream(r);
+      const cudaStream_t stream = options.stream && !team_call ? *options.stream : this->stream(r);
       error reason = cuda_failure(guard.set(device(r)), "devices: selecting one");
       if (!reason) {
-        reason = together.count == 1
-                     ? launch_together<1>(channel, plan, bodies, together, stream)
-                     : launch_together<N>(channel, plan, bodies, together, stream);
+        reason = together.count == 1 ? launch_together<1>(channel, plan, bodies, together, stream)
+                                     : launch_together<N>(channel, plan, bodies, together, stream);
       }
       if (reason) return reason;
     }
@@ -190,10 +191,9 @@ class gpu_place::ranks {
   [[nodiscard]] error start(const team_options& options) {
     device_guard guard;
     void* words = nullptr;
-    if (error reason =
-            cuda_failure(cudaHostAlloc(&words, sizeof(shared_words),
-                                       cudaHostAllocPortable | cudaHostAllocMapped),
-                         "pinned memory for the words of faults")) {
+    if (error reason = cuda_failure(cudaHostAlloc(&words, sizeof(shared_words),
+                                                  cudaHostAllocPortable | cudaHostAllocMapped),
+                                    "pinned memory for the words of faults")) {
       return reason;
     }
     words_ = ::new (words) shared_words{};
@@ -284,7 +284,34 @@ class gpu_place::ranks {
       return reason;
     }
     for (int l = 0; l < together.count; ++l) {
-      if (error reason = use_of(channel, together.rank[l]).last.note(stream)) return reason;
+      if (error reason =
+              use_of(channel, together.rank[l])
+                  .last.note(stream, together.count < ranks_on_device(together.rank[0]))) {
+        return reason;
+      }
+    }
+    return {};
+  }
+
+  /// Ranks that share a device and launch for themselves wait for each other, so each needs a
+  /// stream of its own: behind the other in one stream, the second would never start.
+  [[nodiscard]] error check_stream(int channel, int rank, const call_options& options) {
+    if (ranks_on_device(rank) == 1) return {};
+    for (int q = 0; q < N; ++q) {
+      if (q == rank || device(q) != device(rank)) continue;
+      if (!options.stream) {
+        return {errc::invalid_argument,
+                "options.stream: ranks " + std::to_string(rank) + " and " + std::to_string(q) +
+                    " share device " + std::to_string(device(rank)) +
+                    "; give each rank's calls a stream of its own, or call for the team"};
+      }
+      use& other = use_of(channel, q);
+      const std::lock_guard lock{other.turn};
+      if (other.last.alone_in(*options.stream)) {
+        return {errc::channel_conflict, "options.stream: rank " + std::to_string(q) +
+                                            " of the same device uses it; ranks " +
+                                            "that share a device need a stream each"};
+      }
     }
     return {};
   }
@@ -340,8 +367,11 @@ class gpu_place::ranks {
     return *uses_[static_cast<std::size_t>(rank * channels() + channel)];
   }
   [[nodiscard]] std::size_t first_on_device(int rank) const noexcept {
-    return static_cast<std::size_t>(
-        std::find(devices_.begin(), devices_.end(), device(rank)) - devices_.begin());
+    return static_cast<std::size_t>(std::find(devices_.begin(), devices_.end(), device(rank)) -
+                                    devices_.begin());
+  }
+  [[nodiscard]] int ranks_on_device(int rank) const noexcept {
+    return static_cast<int>(std::count(devices_.begin(), devices_.end(), device(rank)));
   }
   [[nodiscard]] bool owns_stream(int rank) const noexcept {
     return first_on_device(rank) == static_cast<std::size_t>(rank);
@@ -354,7 +384,7 @@ class gpu_place::ranks {
   std::array<cudaStream_t, N> streams_{};
   std::array<cudaStream_t, N> aborts_{};
   std::vector<std::unique_ptr<use>> uses_;  ///< by rank, then channel
-  shared_words* words_ = nullptr;  ///< pinned and mapped: one address on host and devices
+  shared_words* words_ = nullptr;           ///< pinned and mapped: one address on host and devices
   std::uint64_t budget_ns_;
   std::uint64_t delay_seed_;
 };

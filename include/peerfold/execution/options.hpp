@@ -41,8 +41,8 @@ struct call_options {
   peerfold::policy policy = automatic;
   int channel = 0;
   int max_blocks = 0;  ///< at most so many blocks a rank; 0: as many as the channel has
-  /// GPU places: the stream of a rank's call; unset: the team's own stream of the rank. Team calls
-  /// always use the team's streams.
+  /// GPU places: the stream of a rank's call; unset: the team's own stream of the rank, which ranks
+  /// of one device share: those must each name another. Team calls always use the team's streams.
   std::optional<CUstream_st*> stream{};
 };
 

@@ -57,10 +57,9 @@ class thread_place::ranks {
     }
     for (std::size_t i = 0; i < options.channels.size(); ++i) {
       if (const int blocks = options.channels[i].blocks; blocks < 0 || blocks > most_blocks) {
-        return {errc::invalid_argument, "channels[" + std::to_string(i) +
-                                            "].blocks: " + std::to_string(blocks) +
-                                            "; a channel on threads has 0 (one) to " +
-                                            std::to_string(most_blocks)};
+        return {errc::invalid_argument,
+                "channels[" + std::to_string(i) + "].blocks: " + std::to_string(blocks) +
+                    "; a channel on threads has 0 (one) to " + std::to_string(most_blocks)};
       }
     }
     made.reset(new ranks{options});
@@ -100,7 +99,6 @@ class thread_place::ranks {
     view.channel = channel;
     return view;
   }
-
 
   /// Runs bodies[r](context) on the threads of every rank r of [first, last), and waits for them.
   template <class Body>

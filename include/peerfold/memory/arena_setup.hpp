@@ -27,8 +27,8 @@ struct arena_plan {
 };
 
 /// The shape of a channel of `blocks` blocks whose rings take about `bytes` bytes a rank: packet
-/// slots of at most `most_lines` lines, and store slots of the power of two that still fits, between
-/// 1 KiB and 32 KiB.
+/// slots of at most `most_lines` lines, and store slots of the power of two that still fits,
+/// between 1 KiB and 32 KiB.
 template <int N>
 channel_shape shape_channel(int blocks, uint32_t most_lines, std::size_t bytes) {
   const auto slots = static_cast<std::size_t>(blocks) * channel_layout<N>::peers * store_slots;

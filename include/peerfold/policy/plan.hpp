@@ -24,9 +24,9 @@ namespace detail {
 constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b != 0 ? 1 : 0); }
 
 /// A plan for `count` elements over `Transport`, in tiles of `parts` shares, for at most
-/// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest lanes
-/// that hold the message at once; tiles of at least one pack a lane; and, where the transport sends
-/// ahead, several tiles a block, so that there is something to send.
+/// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest
+/// lanes that hold the message at once; tiles of at least one pack a lane; and, where the transport
+/// sends ahead, several tiles a block, so that there is something to send.
 template <class Transport>
 constexpr launch_plan make_plan(size_t count, uint32_t parts, const memory::channel_shape& shape,
                                 int max_blocks, int narrowest, int widest) noexcept {

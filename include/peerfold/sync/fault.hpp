@@ -18,8 +18,8 @@ enum class fault_kind : uint32_t {
 /// What one rank knew when it gave up.
 struct fault_report {
   fault_kind kind = fault_kind::none;
-  int32_t rank = -1;      ///< the rank that gave up
-  int32_t peer = -1;      ///< the rank it was waiting for; -1 if for none
+  int32_t rank = -1;  ///< the rank that gave up
+  int32_t peer = -1;  ///< the rank it was waiting for; -1 if for none
   collective where = collective::none;
   int32_t channel = -1;
   int32_t block = -1;
@@ -31,15 +31,15 @@ namespace sync {
 
 /// The words of one rank that the host can read while kernels run (pinned memory for a GPU).
 struct alignas(64) host_words {
-  uint32_t abort = 0;     ///< written by the host
-  uint32_t faulted = 0;   ///< written by the rank, released after `report`
+  uint32_t abort = 0;    ///< written by the host
+  uint32_t faulted = 0;  ///< written by the rank, released after `report`
   fault_report report{};
 };
 
 /// The words at the start of every rank's arena.
 struct alignas(128) poison_words {
-  uint32_t poison = 0;    ///< not 0 once any rank gave up; written by every rank, always the same
-  uint32_t claimed = 0;   ///< whoever changes it from 0 writes this rank's report
+  uint32_t poison = 0;   ///< not 0 once any rank gave up; written by every rank, always the same
+  uint32_t claimed = 0;  ///< whoever changes it from 0 writes this rank's report
 };
 
 /// The one value of a poison word that is not 0.

@@ -22,7 +22,8 @@ class element_count {
  public:
   template <std::integral I>
   constexpr element_count(I count) noexcept  // NOLINT: a count is a number
-      : value_{static_cast<std::size_t>(count)}, negative_{std::is_signed_v<I> && static_cast<std::intmax_t>(count) < 0} {}
+      : value_{static_cast<std::size_t>(count)},
+        negative_{std::is_signed_v<I> && static_cast<std::intmax_t>(count) < 0} {}
 
   [[nodiscard]] constexpr std::size_t value() const noexcept { return value_; }
   [[nodiscard]] constexpr bool negative() const noexcept { return negative_; }

@@ -33,10 +33,12 @@ inline std::string to_string(const fault_report& report) {
   switch (report.kind) {
     case fault_kind::timeout: return text + " spent its wait budget waiting" + awaited;
     case fault_kind::aborted:
-      return text + " was aborted by the host" + (report.peer < 0 ? "" : " while waiting" + awaited);
+      return text + " was aborted by the host" +
+             (report.peer < 0 ? "" : " while waiting" + awaited);
     case fault_kind::channel_busy:
-      return text + " found its channel in use by another kernel: order the calls of a channel, "
-                    "or use one channel each";
+      return text +
+             " found its channel in use by another kernel: order the calls of a channel, "
+             "or use one channel each";
     case fault_kind::none: break;
   }
   return "no fault";

@@ -28,8 +28,8 @@ template <class Team>
 class rank_handle;
 
 /// N ranks in one place. `Tag` tells teams apart at compile time that must not be mixed. Movable,
-/// not copyable. A team is made from options that say how long ranks wait and which channels it has;
-/// it owns its staging, and all memory it needs is taken when it is made.
+/// not copyable. A team is made from options that say how long ranks wait and which channels it
+/// has; it owns its staging, and all memory it needs is taken when it is made.
 ///
 /// Calls of one rank on one channel are made in one order, the same on every rank. Members may be
 /// called from several threads at once, but for moves and destruction.
@@ -60,8 +60,8 @@ class team {
     return make(devices, options);
   }
 
-  /// Rank `rank` of this team, 0 <= rank < N, for calls that one rank makes for itself. It refers to
-  /// the team, which must not be moved meanwhile.
+  /// Rank `rank` of this team, 0 <= rank < N, for calls that one rank makes for itself. It refers
+  /// to the team, which must not be moved meanwhile.
   [[nodiscard]] outcome<rank_handle<team>> rank(int rank) noexcept(!PEERFOLD_EXCEPTIONS) {
     if (rank < 0 || rank >= N) {
       return detail::refuse<rank_handle<team>>(
@@ -97,9 +97,7 @@ class team {
   /// How many channels it has.
   [[nodiscard]] int channels() const noexcept { return ranks_ == nullptr ? 0 : ranks_->channels(); }
   /// The blocks a rank may use on a channel.
-  [[nodiscard]] int blocks(int channel = 0) const noexcept {
-    return ranks_->shape(channel).blocks;
-  }
+  [[nodiscard]] int blocks(int channel = 0) const noexcept { return ranks_->shape(channel).blocks; }
 
   /// A number that no other team of this process has; 0 after a move.
   [[nodiscard]] std::uint64_t id() const noexcept { return ranks_ == nullptr ? 0 : id_; }
@@ -154,8 +152,9 @@ class team {
 
   [[nodiscard]] static error check(const team_options& options) {
     if (options.wait_budget <= std::chrono::nanoseconds::zero()) {
-      return {errc::invalid_argument, "wait_budget: " + std::to_string(options.wait_budget.count()) +
-                                          " ns; it must be positive"};
+      return {errc::invalid_argument,
+              "wait_budget: " + std::to_string(options.wait_budget.count()) +
+                  " ns; it must be positive"};
     }
     if (options.channels.empty() || options.channels.size() > 64) {
       return {errc::invalid_argument, "channels: " + std::to_string(options.channels.size()) +

@@ -1,6 +1,6 @@
 /// \file
-/// Fragments: a tile of elements held by the lanes of a group, in registers on the device. Pack i of
-/// the tile is held by lane i % width, as its (i / width)-th.
+/// Fragments: a tile of elements held by the lanes of a group, in registers on the device. Pack i
+/// of the tile is held by lane i % width, as its (i / width)-th.
 #pragma once
 
 #include <peerfold/arch/vector_access.hpp>

@@ -23,8 +23,8 @@ class lane_elements {
   }
 
   /// Folds tile x in rank order 0 … N - 1, starting from rank 0's value, in the accumulator type,
-  /// and finishes it once: finish(op(… op(op(v0, v1), v2) …, vN-1)) for every element. `mine` stands
-  /// for this rank's values, `theirs` for the others'.
+  /// and finishes it once: finish(op(… op(op(v0, v1), v2) …, vN-1)) for every element. `mine`
+  /// stands for this rank's values, `theirs` for the others'.
   template <class Arrivals, class Op, class Finish>
   [[nodiscard]] PEERFOLD_HD Fragment fold(const tile& x, const Fragment& mine,
                                           const Arrivals& theirs, const Op& op,
@@ -55,7 +55,8 @@ class lane_elements {
     return result;
   }
 
-  /// Gives every element of tile x to store(i, value), or by packs where the functor has store_pack.
+  /// Gives every element of tile x to store(i, value), or by packs where the functor has
+  /// store_pack.
   template <class Store>
   PEERFOLD_HD void store(const tile& x, const Fragment& values, const Store& store) const {
     store_fragment(c_.group(), x, values, store);

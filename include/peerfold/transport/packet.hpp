@@ -5,10 +5,10 @@
 ///
 /// Why a slot is free when it is reused. The slots are two, and every message is answered: the
 /// algorithms that run over this transport exchange, message for message, with every peer. A rank
-/// sends message m + 1 only after its group's vote on the peers' messages m. A peer sent its m after
-/// its group's vote on m - 1, that is after its last lane had read m - 1. So the slot of m + 1,
-/// which held m - 1, is free. What a call leaves unread does not exist: each call receives all that
-/// is sent to it.
+/// sends message m + 1 only after its group's vote on the peers' messages m. A peer sent its m
+/// after its group's vote on m - 1, that is after its last lane had read m - 1. So the slot of m +
+/// 1, which held m - 1, is free. What a call leaves unread does not exist: each call receives all
+/// that is sent to it.
 #pragma once
 
 #include <peerfold/arch/ordered_access.hpp>
@@ -27,9 +27,9 @@ namespace peerfold::transport {
 /// all lanes of the group, in the same order on every rank.
 template <element T, class Context>
 class packet
-    : public lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>,
-                           Context> {
-  using base = lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>, Context>;
+    : public lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>, Context> {
+  using base =
+      lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>, Context>;
   using base::c_;
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
@@ -123,9 +123,7 @@ class packet
 
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
   /// has received so far; where not, the call must end. A call's last receive goes without.
-  [[nodiscard]] PEERFOLD_HD bool release() noexcept {
-    return !c_.group().any(fault_ != 0);
-  }
+  [[nodiscard]] PEERFOLD_HD bool release() noexcept { return !c_.group().any(fault_ != 0); }
 
   /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
   /// lanes, last; a kernel that goes on to use the channel synchronises its group first.
@@ -159,10 +157,12 @@ class packet
     uint32_t mark[most_others];
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      const uint64_t received = keeps_numbers ? kept_.received : c_.state().packet[peer(j)].received;
+      const uint64_t received =
+          keeps_numbers ? kept_.received : c_.state().packet[peer(j)].received;
       const uint32_t message = static_cast<uint32_t>(received) + receipts_ + 1;
       mark[j] = sync::wire(message);
-      slot[j] = c_.channel().layout.packet_slot(c_.arena(), c_.block(), c_.rank(), peer(j), message);
+      slot[j] =
+          c_.channel().layout.packet_slot(c_.arena(), c_.block(), c_.rank(), peer(j), message);
     }
     for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
 #if PEERFOLD_DEVICE_PASS

@@ -27,9 +27,9 @@ namespace peerfold::transport {
 /// all lanes of the group, in the same order on every rank.
 template <element T, class Context>
 class store_flag
-    : public lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>,
-                           Context> {
-  using base = lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>, Context>;
+    : public lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>, Context> {
+  using base =
+      lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>, Context>;
   using base::c_;
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
@@ -40,10 +40,8 @@ class store_flag
   using element_type = T;
   using pack_type = arch::pack<T, 16>;
   using fragment_type = fragment<pack_type, Context::group_type::store_packs>;
-  static constexpr transport_traits traits{.name = "store",
-                                           .publishes_writes = true,
-                                           .slots = memory::store_slots,
-                                           .lag = lag_in_tiles};
+  static constexpr transport_traits traits{
+      .name = "store", .publishes_writes = true, .slots = memory::store_slots, .lag = lag_in_tiles};
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] static constexpr uint32_t capacity(const memory::channel_shape& shape,
@@ -127,8 +125,8 @@ class store_flag
   }
 
   /// Gives the slots of the last receive() back; the next commit() tells the peers. Returns, to all
-  /// lanes alike, whether the group has received so far; where not, the call must end. A call's last
-  /// receive goes without.
+  /// lanes alike, whether the group has received so far; where not, the call must end. A call's
+  /// last receive goes without.
   [[nodiscard]] PEERFOLD_HD bool release() noexcept {
     ++releases_;
     return ok_;
@@ -147,9 +145,9 @@ class store_flag
 
  private:
   struct shared {
-    uint64_t sent[n];       ///< before this call; constant during it
-    uint64_t received[n];   ///< likewise
-    uint32_t credit[n];     ///< wire number of the last message that the peer has released
+    uint64_t sent[n];      ///< before this call; constant during it
+    uint64_t received[n];  ///< likewise
+    uint32_t credit[n];    ///< wire number of the last message that the peer has released
   };
 
   [[nodiscard]] PEERFOLD_HD arrivals receive_any() noexcept {
@@ -157,9 +155,12 @@ class store_flag
     bool here = ok_;
     for_each_other([&](int peer) {
       const uint64_t message = shared_.received[peer] + receipts_ + 1;
-      const uint64_t seen = await(peer, here, [&](uint64_t flag) {
-        return sync::reached(static_cast<uint32_t>(flag), sync::wire(message));
-      }, sync::wire(message));
+      const uint64_t seen = await(
+          peer, here,
+          [&](uint64_t flag) {
+            return sync::reached(static_cast<uint32_t>(flag), sync::wire(message));
+          },
+          sync::wire(message));
       shared_.credit[peer] = credit_of(seen);
       c_.delay(sync::delay_site::after_receive, message);
     });
