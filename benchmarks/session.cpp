@@ -19,7 +19,8 @@ const library::instance* find_instance(const options& how) {
   }
   throw std::invalid_argument("--type, --op: " + std::string(name_of(how.type)) + " " +
                               std::string(name_of(how.op)) + " among " + std::to_string(how.ranks) +
-                              " ranks is not compiled in; --list shows what is");
+                              " ranks is not compiled in (--list shows what is; see "
+                              "PEERFOLD_BENCH_INSTANCES in benchmarks/README.md)");
 }
 
 }  // namespace
