@@ -11,8 +11,8 @@
 #include <peerfold/core/rank.hpp>
 #include <peerfold/core/reduction_op.hpp>
 #include <peerfold/execution/context.hpp>
-#include <peerfold/memory/arena.hpp>
 #include <peerfold/memory/peer_span.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/store_flag.hpp>
 

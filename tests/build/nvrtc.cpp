@@ -14,7 +14,7 @@ constexpr const char* kernel = R"(
 
 namespace pf = peerfold;
 
-extern "C" __global__ void reduce(pf::memory::channel_view<2> channel, pf::sync::host_words* host,
+extern "C" __global__ void reduce(pf::sync::channel_view<2> channel, pf::sync::host_words* host,
                                   int rank, pf::transport::tiling tiles,
                                   pf::load_from<float> load, pf::store_to<float> store) {
   using context = pf::execution::context<2, pf::execution::block_group>;

@@ -20,7 +20,6 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wpedantic"
 #include <relacy/relacy.hpp>
-#pragma GCC diagnostic pop
 // Relacy's macros would rewrite what follows.
 #undef memory_order_relaxed
 #undef memory_order_consume
@@ -37,6 +36,7 @@
 #undef assert
 #undef errno
 #undef $
+#pragma GCC diagnostic pop
 
 namespace peerfold::model {
 

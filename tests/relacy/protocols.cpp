@@ -13,7 +13,7 @@
 #include <peerfold/core/reduction_op.hpp>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/thread_group.hpp>
-#include <peerfold/memory/arena_setup.hpp>
+#include <peerfold/sync/arena_setup.hpp>
 #include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/store_flag.hpp>
 
@@ -39,20 +39,20 @@ void expect(bool what) { RL_ASSERT(what); }
 /// Two ranks of two lanes each on a channel of one block. `First` messages went over it before.
 template <class Scenario, std::uint64_t First>
 struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
-  static constexpr pf::memory::channel_shape shape{
+  static constexpr pf::sync::channel_shape shape{
       .blocks = 1, .packet_lines = lanes, .store_bytes = lanes * 16};
 
   void before() {
-    const pf::memory::channel_layout<ranks> layout{shape, sizeof(pf::sync::poison_words)};
+    const pf::sync::channel_layout<ranks> layout{shape, sizeof(pf::sync::poison_words)};
     const std::size_t stride = (layout.end + 255) / 256 * 256;
     for (int r = 0; r < ranks; ++r) {
       std::byte* arena = memory.data() + static_cast<std::size_t>(r) * stride;
       view.arena[r] = arena;
-      pf::memory::write_initial_state<ranks>(arena, layout, First);
+      pf::sync::write_initial_state<ranks>(arena, layout, First);
       memory.add_word(&view.poison(r)->poison);
       const int peer = 1 - r;
       memory.add_word(layout.flag(arena, 0, peer));
-      for (unsigned slot = 0; slot < pf::memory::packet_slots; ++slot) {
+      for (unsigned slot = 0; slot < pf::sync::packet_slots; ++slot) {
         for (unsigned i = 0; i < shape.packet_lines; ++i) {
           auto* line = reinterpret_cast<pf::arch::word_pair*>(arena + layout.packets) +
                        slot * shape.packet_lines + i;
@@ -60,7 +60,7 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
           memory.add_word(&line->high);
         }
       }
-      memory.add_data(arena + layout.stores, pf::memory::store_slots * shape.store_bytes);
+      memory.add_data(arena + layout.stores, pf::sync::store_slots * shape.store_bytes);
       words[r] = reinterpret_cast<pf::sync::host_words*>(
           memory.data() + ranks * stride + static_cast<std::size_t>(r) * sizeof(*words[r]));
     }
@@ -88,7 +88,7 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
   }
 
   model::memory memory;
-  pf::memory::channel_view<ranks> view;
+  pf::sync::channel_view<ranks> view;
   pf::sync::host_words* words[ranks] = {};
   pf::execution::voting_barrier barriers[ranks] = {pf::execution::voting_barrier{lanes},
                                                    pf::execution::voting_barrier{lanes}};

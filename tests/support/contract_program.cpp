@@ -57,8 +57,8 @@ std::vector<std::size_t> make_counts(const geometry& where) {
   }
   // Several laps of the larger ring, for every block.
   const std::size_t tile = where.shape.store_bytes / bytes * blocks;
-  counts.insert(tile * (memory::store_slots + 3) + 5);
-  counts.insert(tile * ranks * (memory::store_slots + 1) + 13);
+  counts.insert(tile * (sync::store_slots + 3) + 5);
+  counts.insert(tile * ranks * (sync::store_slots + 1) + 13);
   std::vector<std::size_t> kept;
   for (const std::size_t count : counts) {
     if (count * bytes <= where.most_bytes) kept.push_back(count);

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <peerfold/execution/options.hpp>
-#include <peerfold/memory/arena.hpp>
 #include <peerfold/policy/policy.hpp>
+#include <peerfold/sync/arena.hpp>
 
 #include <support/contract.hpp>
 #include <support/oracle.hpp>
@@ -43,8 +43,8 @@ struct geometry {
   std::size_t element_bytes = 1;
   int ranks = 1;
   int channels = 1;
-  memory::channel_shape shape;  ///< of channel 0
-  std::size_t most_bytes = 0;   ///< no message is larger
+  sync::channel_shape shape;   ///< of channel 0
+  std::size_t most_bytes = 0;  ///< no message is larger
 };
 
 /// Calls of every policy with counts of all kinds: none, one, around the borders of packs, tiles,

@@ -1,6 +1,6 @@
 #include "support/catch.hpp"
 
-#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/sequence.hpp>
 
 #include <rapidcheck/catch.h>
@@ -61,7 +61,7 @@ TEST_CASE("the order of wire numbers is that of their messages, across the wrap"
 // messages later: on the way there must be a lap that touches every slot, and one that does not
 // depend on the rank's view: the low 32 bits of the number say the same as all 64.
 TEST_CASE("scrub laps") {
-  constexpr unsigned slots = peerfold::memory::packet_slots;
+  constexpr unsigned slots = peerfold::sync::packet_slots;
 
   rc::prop("every slot has one between a message and its namesake", [](std::uint64_t m) {
     const std::uint64_t slot = m % slots;

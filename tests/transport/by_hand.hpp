@@ -7,7 +7,7 @@
 #include <peerfold/arch/vector_access.hpp>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/thread_group.hpp>
-#include <peerfold/memory/arena_setup.hpp>
+#include <peerfold/sync/arena_setup.hpp>
 #include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/store_flag.hpp>
 
@@ -29,18 +29,18 @@ class hand_driven_channel {
  public:
   using context_type = execution::context<N, execution::thread_group>;
 
-  static constexpr memory::channel_shape default_shape{
+  static constexpr sync::channel_shape default_shape{
       .blocks = 1, .packet_lines = 16, .store_bytes = 256};
 
   explicit hand_driven_channel(std::uint64_t first_sequence = 0,
                                std::chrono::nanoseconds budget = 1min,
-                               const memory::channel_shape& shape = default_shape) {
-    memory::arena_plan<N> plan;
+                               const sync::channel_shape& shape = default_shape) {
+    sync::arena_plan<N> plan;
     plan.add(shape);
     for (std::size_t r = 0; r < N; ++r) {
       memory_[r].resize(plan.bytes / sizeof(line) + 1);
       view_.arena[r] = reinterpret_cast<std::byte*>(memory_[r].data());
-      memory::write_initial_state<N>(view_.arena[r], plan.channels[0], first_sequence);
+      sync::write_initial_state<N>(view_.arena[r], plan.channels[0], first_sequence);
     }
     view_.layout = plan.channels[0];
     std::memset(scratch_, 0xcd, sizeof(scratch_));  // nobody may rely on what it holds
@@ -59,8 +59,8 @@ class hand_driven_channel {
             collective::all_reduce};
   }
 
-  memory::channel_view<N>& view() { return view_; }
-  memory::block_state<N>& state(int rank) { return *view_.layout.state(view_.arena[rank], 0); }
+  sync::channel_view<N>& view() { return view_; }
+  sync::block_state<N>& state(int rank) { return *view_.layout.state(view_.arena[rank], 0); }
   const fault_report& report(int rank) const {
     return words_[static_cast<std::size_t>(rank)].report;
   }
@@ -75,7 +75,7 @@ class hand_driven_channel {
   }
 
   std::array<std::vector<line>, N> memory_;
-  memory::channel_view<N> view_;
+  sync::channel_view<N> view_;
   std::array<sync::host_words, N> words_{};
   std::array<execution::voting_barrier, N> barrier_ = barriers(std::make_index_sequence<N>{});
   alignas(16) std::byte scratch_[N][context_type::scratch_bytes];

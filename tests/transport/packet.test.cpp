@@ -115,7 +115,7 @@ TEST_CASE("a line left from message m does not pass for message m + 2^31") {
   }
   // Every lap of scrubbing in between is walked through.
   for (std::uint64_t next = m + 1; next < m + wrap; ++next) {
-    if (!pf::sync::on_scrub_lap(next, pf::memory::packet_slots)) {
+    if (!pf::sync::on_scrub_lap(next, pf::sync::packet_slots)) {
       next = (next / half_wrap + 1) * half_wrap;
       if (next >= m + wrap) break;
     }

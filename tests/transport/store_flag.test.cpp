@@ -22,7 +22,7 @@ using rank = pf::test::hand_driven_rank<pf::transport::store_flag, 2>;
 
 constexpr std::uint64_t half_wrap = std::uint64_t{1} << 30;
 constexpr std::uint64_t wrap = std::uint64_t{1} << 31;  // wire numbers come round
-constexpr std::uint32_t slots = pf::memory::store_slots;
+constexpr std::uint32_t slots = pf::sync::store_slots;
 
 std::uint64_t any_start() {
   return GENERATE(as<std::uint64_t>{}, 0, half_wrap - 5, half_wrap - 1, wrap - 5, wrap - 1, wrap,

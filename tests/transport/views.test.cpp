@@ -6,8 +6,8 @@
 #include <peerfold/core/reduction_op.hpp>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/thread_group.hpp>
-#include <peerfold/memory/arena.hpp>
 #include <peerfold/memory/peer_span.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/fault.hpp>
 #include <peerfold/transport/tile.hpp>
 
@@ -23,12 +23,12 @@ constexpr bool travels = ((std::is_trivially_copyable_v<T> && std::is_trivially_
 
 template <int N>
 constexpr bool views_travel =
-    travels<pf::memory::channel_view<N>, pf::memory::channel_layout<N>, pf::peer_span<float, N>,
+    travels<pf::sync::channel_view<N>, pf::sync::channel_layout<N>, pf::peer_span<float, N>,
             pf::peer_span<double, N>, pf::store_to_symmetric<float, N>,
             pf::divide_by_ranks<float, N>>;
 
 static_assert(views_travel<1> && views_travel<2> && views_travel<8>);
-static_assert(travels<pf::memory::channel_shape, pf::transport::tile, pf::transport::tiling,
+static_assert(travels<pf::sync::channel_shape, pf::transport::tile, pf::transport::tiling,
                       pf::load_from<float>, pf::store_to<float>, pf::sum, pf::prod, pf::min,
                       pf::max, pf::avg, pf::round_to<float>, pf::execution::local_rank,
                       pf::execution::thread_group, pf::fault_report>);

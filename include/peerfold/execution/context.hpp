@@ -7,7 +7,7 @@
 #include <peerfold/arch/ordered_access.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
-#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/delay.hpp>
 #include <peerfold/sync/fault.hpp>
 
@@ -30,7 +30,7 @@ class context {
 
   /// All lanes of the group construct theirs. `scratch` is at least `scratch_bytes` of memory that
   /// the group shares, aligned to 16; `channel` outlives the context.
-  PEERFOLD_HD context(const memory::channel_view<N>& channel, const local_rank& local, int block,
+  PEERFOLD_HD context(const sync::channel_view<N>& channel, const local_rank& local, int block,
                       int blocks, Group group, void* scratch, collective which) noexcept
       : channel_{channel},
         host_{local.host},
@@ -65,7 +65,7 @@ class context {
   [[nodiscard]] PEERFOLD_HD int block() const noexcept { return block_; }
   [[nodiscard]] PEERFOLD_HD int blocks() const noexcept { return blocks_; }
   [[nodiscard]] PEERFOLD_HD const Group& group() const noexcept { return group_; }
-  [[nodiscard]] PEERFOLD_HD const memory::channel_view<N>& channel() const noexcept {
+  [[nodiscard]] PEERFOLD_HD const sync::channel_view<N>& channel() const noexcept {
     return channel_;
   }
 
@@ -73,7 +73,7 @@ class context {
   [[nodiscard]] PEERFOLD_HD stl::byte* arena() const noexcept { return arena_; }
 
   /// This block's state between calls.
-  [[nodiscard]] PEERFOLD_HD memory::block_state<N>& state() const noexcept { return *state_; }
+  [[nodiscard]] PEERFOLD_HD sync::block_state<N>& state() const noexcept { return *state_; }
 
   /// Memory that the group shares, uninitialised.
   template <class T>
@@ -145,10 +145,10 @@ class context {
     }
   }
 
-  const memory::channel_view<N>& channel_;
+  const sync::channel_view<N>& channel_;
   sync::host_words* host_;
   stl::byte* arena_;
-  memory::block_state<N>* state_;
+  sync::block_state<N>* state_;
   void* scratch_;
   Group group_;
   int rank_;

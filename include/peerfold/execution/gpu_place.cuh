@@ -12,8 +12,8 @@
 #include <peerfold/execution/gpu_memory.cuh>
 #include <peerfold/execution/kernel.cuh>
 #include <peerfold/execution/options.hpp>
-#include <peerfold/memory/arena_setup.hpp>
 #include <peerfold/policy/plan.hpp>
+#include <peerfold/sync/arena_setup.hpp>
 
 #include <cuda_runtime.h>
 
@@ -78,7 +78,7 @@ class gpu_place::ranks {
     return provider_;
   }
   [[nodiscard]] int channels() const noexcept { return static_cast<int>(plan_.channels.size()); }
-  [[nodiscard]] const memory::channel_shape& shape(int channel) const noexcept {
+  [[nodiscard]] const sync::channel_shape& shape(int channel) const noexcept {
     return plan_.channels[static_cast<std::size_t>(channel)].shape;
   }
   [[nodiscard]] std::size_t staging_bytes() const noexcept { return plan_.bytes; }
@@ -93,8 +93,8 @@ class gpu_place::ranks {
   }
 
   /// What a rank sees of a channel: within one process, all see the same.
-  [[nodiscard]] memory::channel_view<N> view(int channel) const noexcept {
-    memory::channel_view<N> view;
+  [[nodiscard]] sync::channel_view<N> view(int channel) const noexcept {
+    sync::channel_view<N> view;
     for (std::size_t r = 0; r < N; ++r) view.arena[r] = arenas_[r];
     view.layout = plan_.channels[static_cast<std::size_t>(channel)];
     view.wait_budget_ns = budget_ns_;
@@ -182,7 +182,7 @@ class gpu_place::ranks {
         budget_ns_{static_cast<std::uint64_t>(options.wait_budget.count())},
         delay_seed_{options.delay_seed} {
     for (const int count : blocks) {
-      plan_.add(memory::shape_channel<N>(
+      plan_.add(sync::shape_channel<N>(
           count, static_cast<std::uint32_t>(most_threads * block_group::packet_packs),
           options.staging_bytes));
     }
@@ -243,12 +243,12 @@ class gpu_place::ranks {
     if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
     for (const auto& layout : plan_.channels) {
       // An image of the whole arena would be large: only states and flags differ from zero.
-      memory::channel_layout<N> image_layout{layout.shape, 0};
+      sync::channel_layout<N> image_layout{layout.shape, 0};
       struct alignas(128) line {
         std::byte bytes[128];
       };
       std::vector<line> image(image_layout.packets / sizeof(line));
-      memory::write_initial_state<N>(image.data()->bytes, image_layout, options.first_sequence);
+      sync::write_initial_state<N>(image.data()->bytes, image_layout, options.first_sequence);
       if (status == cudaSuccess) {
         status = cudaMemcpy(arena + layout.states, image.data(), image_layout.packets,
                             cudaMemcpyHostToDevice);
@@ -319,7 +319,7 @@ class gpu_place::ranks {
   /// Functors may be neither default-constructible nor assignable; so they start as copies.
   template <int Count, class Body>
   [[nodiscard]] static kernel_arguments<N, Count, Body> arguments_of(
-      const memory::channel_view<N>& channel, const std::array<Body, N>& bodies) {
+      const sync::channel_view<N>& channel, const std::array<Body, N>& bodies) {
     return [&]<std::size_t... L>(std::index_sequence<L...>) {
       return kernel_arguments<N, Count, Body>{{}, channel, {bodies[L]...}};
     }(std::make_index_sequence<Count>{});
@@ -379,7 +379,7 @@ class gpu_place::ranks {
 
   std::vector<int> devices_;
   std::shared_ptr<memory::provider> provider_;
-  memory::arena_plan<N> plan_;
+  sync::arena_plan<N> plan_;
   std::array<std::byte*, N> arenas_{};
   std::array<cudaStream_t, N> streams_{};
   std::array<cudaStream_t, N> aborts_{};

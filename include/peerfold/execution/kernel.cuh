@@ -7,7 +7,7 @@
 #include <peerfold/execution/block_group.cuh>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/cuda_error.cuh>
-#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/fault.hpp>
 
 #include <atomic>
@@ -23,7 +23,7 @@ inline constexpr int most_threads = 512;
 template <int N, int Count, class Body>
 struct kernel_arguments {
   local_rank local[Count];
-  memory::channel_view<N> channel;
+  sync::channel_view<N> channel;
   Body body[Count];
 };
 

@@ -8,9 +8,9 @@
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/crew.hpp>
 #include <peerfold/execution/options.hpp>
-#include <peerfold/memory/arena_setup.hpp>
 #include <peerfold/memory/provider.hpp>
 #include <peerfold/policy/plan.hpp>
+#include <peerfold/sync/arena_setup.hpp>
 
 #include <array>
 #include <cstring>
@@ -79,7 +79,7 @@ class thread_place::ranks {
     return provider_;
   }
   [[nodiscard]] int channels() const noexcept { return static_cast<int>(plan_.channels.size()); }
-  [[nodiscard]] const memory::channel_shape& shape(int channel) const noexcept {
+  [[nodiscard]] const sync::channel_shape& shape(int channel) const noexcept {
     return plan_.channels[static_cast<std::size_t>(channel)].shape;
   }
   [[nodiscard]] std::size_t staging_bytes() const noexcept { return plan_.bytes; }
@@ -90,8 +90,8 @@ class thread_place::ranks {
   [[nodiscard]] int widest() const noexcept { return workers_; }
 
   /// What rank `rank` sees of a channel.
-  [[nodiscard]] memory::channel_view<N> view(int channel) const noexcept {
-    memory::channel_view<N> view;
+  [[nodiscard]] sync::channel_view<N> view(int channel) const noexcept {
+    sync::channel_view<N> view;
     for (std::size_t r = 0; r < N; ++r) view.arena[r] = arenas_[r];
     view.layout = plan_.channels[static_cast<std::size_t>(channel)];
     view.wait_budget_ns = budget_ns_;
@@ -107,7 +107,7 @@ class thread_place::ranks {
                              const call_options& /*options*/) {
     struct job {
       const Body* body;
-      memory::channel_view<N> channel;
+      sync::channel_view<N> channel;
       local_rank local;
       int blocks;
     };
@@ -144,10 +144,10 @@ class thread_place::ranks {
         budget_ns_{static_cast<std::uint64_t>(options.wait_budget.count())},
         delay_seed_{options.delay_seed} {
     for (const channel_options& channel : options.channels) {
-      plan_.add(memory::shape_channel<N>(
-          channel.blocks == 0 ? 1 : channel.blocks,
-          static_cast<std::uint32_t>(workers_ * thread_group::packet_packs),
-          options.staging_bytes));
+      plan_.add(
+          sync::shape_channel<N>(channel.blocks == 0 ? 1 : channel.blocks,
+                                 static_cast<std::uint32_t>(workers_ * thread_group::packet_packs),
+                                 options.staging_bytes));
     }
   }
 
@@ -161,7 +161,7 @@ class thread_place::ranks {
       }
       std::memset(arena, 0, plan_.bytes);
       for (const auto& layout : plan_.channels) {
-        memory::write_initial_state<N>(arena, layout, options.first_sequence);
+        sync::write_initial_state<N>(arena, layout, options.first_sequence);
       }
     }
 #if PEERFOLD_EXCEPTIONS
@@ -183,7 +183,7 @@ class thread_place::ranks {
   }
 
   std::shared_ptr<memory::provider> provider_ = std::make_shared<host_provider>();
-  memory::arena_plan<N> plan_;
+  sync::arena_plan<N> plan_;
   std::array<std::byte*, N> arenas_{};
   std::array<sync::host_words, N> words_{};
   int workers_;

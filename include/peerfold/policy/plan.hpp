@@ -4,7 +4,7 @@
 #pragma once
 
 #include <peerfold/core/config.hpp>
-#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/transport/tile.hpp>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 /// lanes that hold the message at once; tiles of at least one pack a lane; and, where the transport
 /// sends ahead, several tiles a block, so that there is something to send.
 template <class Transport>
-constexpr launch_plan make_plan(size_t count, uint32_t parts, const memory::channel_shape& shape,
+constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channel_shape& shape,
                                 int max_blocks, int narrowest, int widest) noexcept {
   constexpr uint32_t pack = Transport::pack_type::size;
   constexpr size_t tiles_wanted = Transport::traits.lag > 0 ? 4 : 1;

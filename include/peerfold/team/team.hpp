@@ -6,8 +6,8 @@
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
 #include <peerfold/execution/options.hpp>
-#include <peerfold/memory/arena.hpp>
 #include <peerfold/memory/provider.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/team/status.hpp>
 
 #include <atomic>

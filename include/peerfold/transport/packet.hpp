@@ -14,7 +14,7 @@
 #include <peerfold/arch/ordered_access.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/rank.hpp>
-#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/delay.hpp>
 #include <peerfold/sync/sequence.hpp>
 #include <peerfold/transport/fragment.hpp>
@@ -42,10 +42,10 @@ class packet
   using element_type = T;
   using pack_type = arch::pack<T, 8>;
   using fragment_type = fragment<pack_type, Context::group_type::packet_packs>;
-  static constexpr transport_traits traits{.name = "packet", .slots = memory::packet_slots};
+  static constexpr transport_traits traits{.name = "packet", .slots = sync::packet_slots};
 
   /// The most elements one message carries, on channels of this shape.
-  [[nodiscard]] static constexpr uint32_t capacity(const memory::channel_shape& shape,
+  [[nodiscard]] static constexpr uint32_t capacity(const sync::channel_shape& shape,
                                                    int width) noexcept {
     const auto held = static_cast<uint32_t>(width * fragment_type::packs);
     return (held < shape.packet_lines ? held : shape.packet_lines) * pack_type::size;
@@ -71,7 +71,7 @@ class packet
           const auto data = bit_cast<words>(values.at[u]);
           arch::store_relaxed(slot + i, {mark | data.at[0], mark | data.at[1]});
         });
-    if (sync::on_scrub_lap(message, memory::packet_slots)) [[unlikely]] {
+    if (sync::on_scrub_lap(message, sync::packet_slots)) [[unlikely]] {
       scrub(slot, packs_of(x, pack_type::size));
     }
   }
@@ -132,8 +132,8 @@ class packet
     if (!c_.group().elect()) return;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      memory::pair_sequence& numbers = c_.state().packet[peer(j)];
-      const memory::pair_sequence before = keeps_numbers ? kept_ : numbers;
+      sync::pair_sequence& numbers = c_.state().packet[peer(j)];
+      const sync::pair_sequence before = keeps_numbers ? kept_ : numbers;
       numbers = {before.sent + commits_, before.received + receipts_};
     }
     c_.leave();
@@ -241,7 +241,7 @@ class packet
     }
   }
 
-  memory::pair_sequence kept_;  ///< where keeps_numbers
+  sync::pair_sequence kept_;  ///< where keeps_numbers
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;

@@ -14,7 +14,7 @@
 #include <peerfold/arch/ordered_access.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/rank.hpp>
-#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/delay.hpp>
 #include <peerfold/sync/sequence.hpp>
 #include <peerfold/transport/fragment.hpp>
@@ -34,17 +34,17 @@ class store_flag
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
   static constexpr int lag_in_tiles = 2;
-  static_assert(memory::store_slots >= 2 * lag_in_tiles + 4);
+  static_assert(sync::store_slots >= 2 * lag_in_tiles + 4);
 
  public:
   using element_type = T;
   using pack_type = arch::pack<T, 16>;
   using fragment_type = fragment<pack_type, Context::group_type::store_packs>;
   static constexpr transport_traits traits{
-      .name = "store", .publishes_writes = true, .slots = memory::store_slots, .lag = lag_in_tiles};
+      .name = "store", .publishes_writes = true, .slots = sync::store_slots, .lag = lag_in_tiles};
 
   /// The most elements one message carries, on channels of this shape.
-  [[nodiscard]] static constexpr uint32_t capacity(const memory::channel_shape& shape,
+  [[nodiscard]] static constexpr uint32_t capacity(const sync::channel_shape& shape,
                                                    int width) noexcept {
     const auto held = static_cast<uint32_t>(width * fragment_type::packs);
     const uint32_t slot = shape.store_bytes / pack_type::bytes;
@@ -183,7 +183,7 @@ class store_flag
   /// elements of the first tile are on their way by then.
   PEERFOLD_HD void open() noexcept {
     for_each_other([&](int peer) {
-      const memory::pair_sequence numbers = c_.state().store[peer];
+      const sync::pair_sequence numbers = c_.state().store[peer];
       shared_.sent[peer] = numbers.sent;
       shared_.received[peer] = numbers.received;
       shared_.credit[peer] = credit_of(arch::load_acquire(flag_from(peer)));
@@ -213,7 +213,7 @@ class store_flag
   /// All lanes see the same: the credit changes only between two barriers of the group.
   [[nodiscard]] PEERFOLD_HD bool has_credit(int to, uint64_t message) const noexcept {
     return sync::distance(sync::wire(message), shared_.credit[to]) <=
-           static_cast<int32_t>(memory::store_slots);
+           static_cast<int32_t>(sync::store_slots);
   }
 
   /// Polls a peer's flag until arrived(flag); returns the flag last seen. Clears `here` on a fault.
@@ -237,7 +237,7 @@ class store_flag
     c_.group().sync();
     for_each_other([&](int peer) {
       if (peer != to) return;
-      const uint32_t owed = sync::wire(message - memory::store_slots);
+      const uint32_t owed = sync::wire(message - sync::store_slots);
       const uint64_t seen = await(
           peer, here, [&](uint64_t flag) { return sync::reached(credit_of(flag), owed); }, owed);
       shared_.credit[peer] = credit_of(seen);

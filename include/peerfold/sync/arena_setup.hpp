@@ -3,7 +3,7 @@
 #pragma once
 
 #include <peerfold/core/config.hpp>
-#include <peerfold/memory/arena.hpp>
+#include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/sequence.hpp>
 
 #include <algorithm>
@@ -12,13 +12,13 @@
 #include <new>
 #include <vector>
 
-namespace peerfold::memory {
+namespace peerfold::sync {
 
 /// The layout of every rank's arena of one team.
 template <int N>
 struct arena_plan {
   std::vector<channel_layout<N>> channels;
-  std::size_t bytes = sizeof(sync::poison_words);
+  std::size_t bytes = sizeof(poison_words);
 
   void add(const channel_shape& shape) {
     channels.emplace_back(shape, bytes);
@@ -41,7 +41,7 @@ channel_shape shape_channel(int blocks, uint32_t most_lines, std::size_t bytes) 
 template <int N>
 void write_initial_state(std::byte* arena, const channel_layout<N>& layout,
                          std::uint64_t first_sequence) {
-  const std::uint64_t mark = sync::wire(first_sequence);
+  const std::uint64_t mark = wire(first_sequence);
   for (int block = 0; block < layout.shape.blocks; ++block) {
     auto* state = ::new (layout.state(arena, block)) block_state<N>{};
     for (int peer = 0; peer < N; ++peer) {
@@ -52,4 +52,4 @@ void write_initial_state(std::byte* arena, const channel_layout<N>& layout,
   }
 }
 
-}  // namespace peerfold::memory
+}  // namespace peerfold::sync

@@ -11,7 +11,7 @@
 #include <peerfold/core/rank.hpp>
 #include <peerfold/sync/fault.hpp>
 
-namespace peerfold::memory {
+namespace peerfold::sync {
 
 /// Slots of a ring: powers of two. transport/packet.hpp and transport/store.hpp say why so many.
 inline constexpr unsigned packet_slots = 2;
@@ -113,9 +113,9 @@ struct channel_view {
   uint64_t delay_seed = 0;  ///< tests only, see sync/delay.hpp
   int32_t channel = 0;
 
-  PEERFOLD_HD sync::poison_words* poison(int rank) const noexcept {
-    return reinterpret_cast<sync::poison_words*>(arena[rank]);
+  PEERFOLD_HD poison_words* poison(int rank) const noexcept {
+    return reinterpret_cast<poison_words*>(arena[rank]);
   }
 };
 
-}  // namespace peerfold::memory
+}  // namespace peerfold::sync
