@@ -85,7 +85,7 @@ struct too_few_slots : bulk {
   static constexpr pf::transport::transport_traits traits{.slots = 5, .lag = 2};
 };
 struct traits_that_vary : bulk {
-  static inline pf::transport::transport_traits traits{.slots = 6, .lag = 2};
+  [[maybe_unused]] static inline pf::transport::transport_traits traits{.slots = 6, .lag = 2};
 };
 struct sends_another_fragment : bulk {
   using fragment_type = float*;

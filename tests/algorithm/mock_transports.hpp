@@ -198,12 +198,15 @@ struct enqueued {
 /// The streams and rings of N ranks whose messages copy engines move.
 template <class T, int N, int Slots>
 struct copy_engine_ranks {
+  // g++ warns of the peers that one rank alone does not have.
+  static constexpr int room = N > 1 ? N : 2;
+
   std::vector<enqueued> stream[N];
-  std::size_t done[N] = {};          ///< operations of the stream
-  std::vector<T> ring[N][N][Slots];  ///< at rank, from rank
-  int committed[N][N] = {};          ///< at rank, by rank: its last message
-  int credit[N][N] = {};             ///< at rank, by rank: the last message that it gave back
-  int released[N] = {};              ///< messages whose slots a rank gave back, not yet told
+  std::size_t done[N] = {};                ///< operations of the stream
+  std::vector<T> ring[room][room][Slots];  ///< at rank, from rank
+  int committed[room][room] = {};          ///< at rank, by rank: its last message
+  int credit[room][room] = {};             ///< at rank, by rank: the last message that it gave back
+  int released[N] = {};                    ///< messages whose slots a rank gave back, not yet told
 
   bool over() const {
     for (int r = 0; r < N; ++r) {
@@ -254,7 +257,7 @@ class copy_engine {
     enqueue(
         operation::send, message, to, x, values.get(),
         [=, &all = ranks_, me = rank_] { return message - all.credit[me][to] <= Slots; },
-        [=, &all = ranks_, me = rank_] { all.ring[to][me][message % Slots] = *values; });
+        [=, &all = ranks_, me = rank_] { all.ring[to][me][slot_of(message)] = *values; });
   }
 
   void commit() {
@@ -279,7 +282,7 @@ class copy_engine {
                      const Op& op, const Finish& finish) {
     auto result = std::make_shared<std::vector<T>>(x.count);
     const auto value = [=, &all = ranks_, me = rank_](int q, std::size_t i) {
-      const auto& from = q == me ? *mine : all.ring[me][q][theirs.message % Slots];
+      const auto& from = q == me ? *mine : all.ring[me][q][slot_of(theirs.message)];
       return element_traits<T>::widen(from.at(i));
     };
     enqueue(operation::fold, theirs.message, -1, x, result.get(), always, [=] {
@@ -300,7 +303,7 @@ class copy_engine {
   }
   template <class Store>
   void store_from(int q, const transport::tile& x, const arrivals& theirs, const Store& store) {
-    const auto& slot = ranks_.ring[rank_][q][theirs.message % Slots];
+    const auto& slot = ranks_.ring[rank_][q][slot_of(theirs.message)];
     enqueue(operation::store_from, theirs.message, q, x, nullptr, always, [=, &slot] {
       for (std::size_t i = 0; i < x.count; ++i) store(x.begin + i, slot.at(i));
     });
@@ -319,6 +322,7 @@ class copy_engine {
 
  private:
   static bool always() { return true; }
+  static std::size_t slot_of(int message) { return static_cast<unsigned>(message) % Slots; }
 
   arrivals await(const transport::tile& x) {
     const int message = ++receipts_;
