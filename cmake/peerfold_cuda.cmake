@@ -17,7 +17,7 @@ if(PEERFOLD_CUDA STREQUAL "OFF")
   return()
 endif()
 
-find_package(CUDAToolkit QUIET)
+peerfold_find_cuda_toolkit()
 if(CMAKE_CUDA_COMPILER OR DEFINED ENV{CUDACXX})
   set(cuda_compiler_known ON)
 elseif(CUDAToolkit_NVCC_EXECUTABLE)

@@ -1,3 +1,12 @@
+# peerfold_find_cuda_toolkit(): find_package(CUDAToolkit QUIET), which stops with an error in CMake
+# 3.25.1 (Debian 12's) where the toolkit has no nvToolsExt (13.0) and the project asks for CMake 3.25.
+macro(peerfold_find_cuda_toolkit)
+  set(peerfold_required_cmake ${CMAKE_MINIMUM_REQUIRED_VERSION})
+  set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
+  find_package(CUDAToolkit QUIET)
+  set(CMAKE_MINIMUM_REQUIRED_VERSION ${peerfold_required_cmake})
+endmacro()
+
 # peerfold_add_cuda_headers(<target> [BUILD_INTERFACE])
 #
 # Lets host compilers that use <target> find the toolkit's headers (its 16-bit float types, libcu++),
