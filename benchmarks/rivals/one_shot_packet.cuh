@@ -17,13 +17,25 @@ inline constexpr int packet_threads = 512;           // at most, in a block
 inline constexpr int packet_lines = packet_threads;  // of a slot
 inline constexpr unsigned packet_poll_limit = 1u << 22;
 
+struct one_shot_packet_rank {
+  int rank;
+  const uint2* in;
+  uint2* out;
+  uint4* ring_here;      // that the other rank writes: [block][slot][line]
+  uint4* ring_there;     // the other rank's
+  std::uint32_t* state;  // [block]: the last message
+};
+
+struct one_shot_packet_call {
+  unsigned* failed;     // in host memory; set when a wait ran into its limit
+  std::uint32_t lines;  // of 8 bytes, in the message
+};
+
+// One rank, or both where they share a GPU.
+template <int Count>
 struct one_shot_packet_arguments {
-  const uint2* in[2];  // of each rank
-  uint2* out[2];
-  uint4* ring[2];           // that the other rank writes: [block][slot][line]
-  std::uint32_t* state[2];  // [block]: the last message; its own rank's alone
-  unsigned* failed;         // in host memory; set when a wait ran into its limit
-  std::uint32_t lines;      // of 8 bytes, in the message
+  one_shot_packet_call call;
+  one_shot_packet_rank ranks[Count];
 };
 
 inline __device__ void send_line(uint4* line, uint2 data, std::uint32_t message) {
@@ -60,26 +72,26 @@ inline __device__ std::uint32_t fold_in_rank_order(int rank, std::uint32_t mine,
 }
 
 // A rank's blocks lie along x; with both ranks on one GPU the second lies along y.
-static __global__ void __launch_bounds__(packet_threads)
-    one_shot_packet(const __grid_constant__ one_shot_packet_arguments a, int first_rank) {
-  const int rank = first_rank + static_cast<int>(blockIdx.y);
-  const int peer = 1 - rank;
-  std::uint32_t message = a.state[rank][blockIdx.x];
-  const std::uint32_t tiles = (a.lines + blockDim.x - 1) / blockDim.x;
-  for (std::uint32_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+template <int Count>
+__global__ void __launch_bounds__(packet_threads)
+    one_shot_packet(const __grid_constant__ one_shot_packet_arguments<Count> a) {
+  const one_shot_packet_rank& my = a.ranks[Count == 1 ? 0 : blockIdx.y];
+  std::uint32_t message = my.state[blockIdx.x];
+  const std::uint32_t step = gridDim.x * blockDim.x;
+  for (std::uint32_t begin = blockIdx.x * blockDim.x; begin < a.call.lines; begin += step) {
     ++message;
     const std::uint32_t slot = (blockIdx.x * packet_slots + message % packet_slots) * packet_lines;
-    const std::uint32_t i = tile * blockDim.x + threadIdx.x;
-    if (i < a.lines) {
-      const uint2 mine = a.in[rank][i];
-      send_line(a.ring[peer] + slot + threadIdx.x, mine, message);
-      const uint2 theirs = receive_line(a.ring[rank] + slot + threadIdx.x, message, a.failed);
-      a.out[rank][i] = make_uint2(fold_in_rank_order(rank, mine.x, theirs.x),
-                                  fold_in_rank_order(rank, mine.y, theirs.y));
+    const std::uint32_t i = begin + threadIdx.x;
+    if (i < a.call.lines) {
+      const uint2 mine = my.in[i];
+      send_line(my.ring_there + slot + threadIdx.x, mine, message);
+      const uint2 theirs = receive_line(my.ring_here + slot + threadIdx.x, message, a.call.failed);
+      my.out[i] = make_uint2(fold_in_rank_order(my.rank, mine.x, theirs.x),
+                             fold_in_rank_order(my.rank, mine.y, theirs.y));
     }
     __syncthreads();
   }
-  if (threadIdx.x == 0) a.state[rank][blockIdx.x] = message;
+  if (threadIdx.x == 0) my.state[blockIdx.x] = message;
 }
 
 }  // namespace bench::rivals

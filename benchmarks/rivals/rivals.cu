@@ -83,23 +83,22 @@ class rival : public implementation {
     return pointers;
   }
 
-  template <class Arguments>
-  void launch(void (*kernel)(Arguments, int), const Arguments& arguments, int blocks, int threads,
-              int calls) {
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      const lane& where = lanes_[i];
-      const on_device scope(where.device);
-      const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(where.ranks));
-      for (int call = 0; call < calls; ++call) {
-        kernel<<<grid, static_cast<unsigned>(threads), 0, where.stream>>>(arguments,
-                                                                          static_cast<int>(i));
-        check(cudaGetLastError(), "launching a hand-specialised kernel");
-      }
+  // Enqueues that many calls: a launch for each rank on its GPU, or one for both on one GPU.
+  template <template <int> class Arguments, class Call, class Rank>
+  void launch(void (*alone)(Arguments<1>), void (*together)(Arguments<2>), const Call& call,
+              const std::array<Rank, 2>& ranks, int blocks, int threads, int calls) {
+    if (lanes_.size() == 1) {
+      const Arguments<2> both{call, {ranks[0], ranks[1]}};
+      launch_on(lanes_[0], together, both, blocks, threads, calls);
+      return;
+    }
+    for (std::size_t r = 0; r < 2; ++r) {
+      launch_on(lanes_[r], alone, Arguments<1>{call, {ranks[r]}}, blocks, threads, calls);
     }
   }
 
-  template <class Arguments>
-  void load(void (*kernel)(Arguments, int)) const {
+  // Loads a kernel on every GPU, before anything waits there.
+  void load(const void* kernel) const {
     for (const lane& where : lanes_) {
       const on_device scope(where.device);
       cudaFuncAttributes attributes{};
@@ -107,21 +106,28 @@ class rival : public implementation {
     }
   }
 
-  // The messages of a call, as lines of type Line.
-  template <class Line, class Arguments>
-  void point(Arguments& arguments, placement where) const {
-    for (std::size_t r = 0; r < 2; ++r) {
-      arguments.out[r] = static_cast<Line*>(buffers_.out[r]);
-      arguments.in[r] = where == placement::in_place ? arguments.out[r]
-                                                     : static_cast<const Line*>(buffers_.in[r]);
-    }
+  // Where rank r's message is read and written.
+  const void* source(std::size_t r, placement where) const {
+    return where == placement::in_place ? buffers_.out[r] : buffers_.in[r];
   }
+  void* target(std::size_t r) const { return buffers_.out[r]; }
 
   int blocks_ = 0;  // at most, a rank
   std::size_t count_ = 0;
   failure_word failed_;
 
  private:
+  template <class Arguments>
+  static void launch_on(const lane& where, void (*kernel)(Arguments), const Arguments& arguments,
+                        int blocks, int threads, int calls) {
+    const on_device scope(where.device);
+    const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(where.ranks));
+    for (int call = 0; call < calls; ++call) {
+      kernel<<<grid, static_cast<unsigned>(threads), 0, where.stream>>>(arguments);
+      check(cudaGetLastError(), "launching a hand-specialised kernel");
+    }
+  }
+
   std::string policy_;
   rank_pointers buffers_;
   std::vector<stream> streams_;
@@ -130,18 +136,23 @@ class rival : public implementation {
   std::vector<device_memory> messages_;
 };
 
+// More blocks first, then more threads: 128, 256 or 512 a block.
+int threads_for(std::size_t lines, int blocks, int most) {
+  int threads = 128;
+  while (threads < most && static_cast<std::size_t>(blocks * threads) < lines) threads *= 2;
+  return threads;
+}
+
+std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
 class one_shot_packet_rival final : public rival {
  public:
   explicit one_shot_packet_rival(const assignment& ranks) : rival(ranks, "one_shot/packet") {
     const auto blocks = static_cast<std::size_t>(blocks_);
-    const auto ring = owned<uint4>(blocks * packet_slots * packet_lines);
-    const auto state = owned<std::uint32_t>(blocks);
-    for (std::size_t r = 0; r < 2; ++r) {
-      arguments_.ring[r] = ring[r];
-      arguments_.state[r] = state[r];
-    }
-    arguments_.failed = failed_.get();
-    load(one_shot_packet);
+    ring_ = owned<uint4>(blocks * packet_slots * packet_lines);
+    state_ = owned<std::uint32_t>(blocks);
+    load(reinterpret_cast<const void*>(one_shot_packet<1>));
+    load(reinterpret_cast<const void*>(one_shot_packet<2>));
   }
 
   bool supports(std::size_t count) const override {
@@ -149,62 +160,76 @@ class one_shot_packet_rival final : public rival {
   }
 
   void enqueue(placement where, int calls) override {
-    point<uint2>(arguments_, where);
-    arguments_.lines = static_cast<std::uint32_t>(count_ / 2);
-    // More blocks first, then more threads.
-    int threads = 128;
-    while (threads < packet_threads &&
-           std::size_t(blocks_) * std::size_t(threads) < arguments_.lines) {
-      threads *= 2;
+    std::array<one_shot_packet_rank, 2> ranks{};
+    for (std::size_t r = 0; r < 2; ++r) {
+      ranks[r].rank = static_cast<int>(r);
+      ranks[r].in = static_cast<const uint2*>(source(r, where));
+      ranks[r].out = static_cast<uint2*>(target(r));
+      ranks[r].ring_here = ring_[r];
+      ranks[r].ring_there = ring_[1 - r];
+      ranks[r].state = state_[r];
     }
-    const int tiles =
-        static_cast<int>((arguments_.lines + unsigned(threads) - 1) / unsigned(threads));
-    launch(one_shot_packet, arguments_, std::min(tiles, blocks_), threads, calls);
+    const std::size_t lines = count_ / 2;
+    const int threads = threads_for(lines, blocks_, packet_threads);
+    const std::size_t tiles = divide_up(lines, static_cast<std::size_t>(threads));
+    const int blocks = static_cast<int>(std::min(tiles, static_cast<std::size_t>(blocks_)));
+    const one_shot_packet_call call{failed_.get(), static_cast<std::uint32_t>(lines)};
+    launch<one_shot_packet_arguments>(one_shot_packet<1>, one_shot_packet<2>, call, ranks, blocks,
+                                      threads, calls);
   }
 
  private:
-  one_shot_packet_arguments arguments_{};
+  std::array<uint4*, 2> ring_{};  // of each rank
+  std::array<std::uint32_t*, 2> state_{};
 };
 
 class two_shot_push_rival final : public rival {
  public:
   explicit two_shot_push_rival(const assignment& ranks) : rival(ranks, "two_shot/store") {
     const auto blocks = static_cast<std::size_t>(blocks_);
-    const auto ring = owned<uint4>(blocks * push_slots * push_lines);
-    const auto flag = owned<std::uint32_t>(blocks * push_flag_stride);
-    const auto state = owned<std::uint32_t>(blocks);
-    for (std::size_t r = 0; r < 2; ++r) {
-      arguments_.ring[r] = ring[r];
-      arguments_.flag[r] = flag[r];
-      arguments_.state[r] = state[r];
-    }
-    arguments_.failed = failed_.get();
-    load(two_shot_push);
+    ring_ = owned<uint4>(blocks * push_slots * push_lines);
+    flag_ = owned<std::uint32_t>(blocks * push_flag_stride);
+    state_ = owned<std::uint32_t>(blocks);
+    load(reinterpret_cast<const void*>(two_shot_push<1>));
+    load(reinterpret_cast<const void*>(two_shot_push<2>));
   }
 
   // Two halves of whole 16-byte lines.
   bool supports(std::size_t count) const override { return count % 8 == 0; }
 
   void enqueue(placement where, int calls) override {
-    point<uint4>(arguments_, where);
-    arguments_.half = count_ / 8;
-    int threads = 128;
-    const auto most = static_cast<std::size_t>(blocks_);
-    while (threads < push_threads && most * static_cast<std::size_t>(threads) < arguments_.half) {
-      threads *= 2;
+    const std::size_t half = count_ / 8;
+    std::array<two_shot_push_rank, 2> ranks{};
+    for (std::size_t r = 0; r < 2; ++r) {
+      const auto* const in = static_cast<const uint4*>(source(r, where));
+      ranks[r].rank = static_cast<int>(r);
+      ranks[r].keep = in + r * half;
+      ranks[r].give = in + (1 - r) * half;
+      ranks[r].out_here = static_cast<uint4*>(target(r)) + r * half;
+      ranks[r].out_there = static_cast<uint4*>(target(1 - r)) + r * half;
+      ranks[r].ring_here = ring_[r];
+      ranks[r].ring_there = ring_[1 - r];
+      ranks[r].flag_here = flag_[r];
+      ranks[r].flag_there = flag_[1 - r];
+      ranks[r].state = state_[r];
     }
-    // At least four tiles a block, so that there is something to send ahead.
-    const std::size_t share = (arguments_.half / (4 * most) + 7) / 8 * 8;  // lines of 128 bytes
+    const auto most = static_cast<std::size_t>(blocks_);
+    const int threads = threads_for(half, blocks_, push_threads);
     const auto width = static_cast<std::size_t>(threads);
+    // At least four tiles a block, so that there is something to send ahead; lines of 128 bytes.
+    const std::size_t share = divide_up(half, 4 * most * 8) * 8;
     const std::size_t tile = std::clamp(share, width, width * push_unroll);
-    const std::size_t tiles = (arguments_.half + tile - 1) / tile;
-    arguments_.tile = static_cast<std::uint32_t>(tile);
-    const int blocks = static_cast<int>(std::min(tiles, most));
-    launch(two_shot_push, arguments_, blocks, threads, calls);
+    const std::size_t tiles = divide_up(half, tile);
+    const two_shot_push_call call{failed_.get(), half, static_cast<std::uint32_t>(tile),
+                                  static_cast<std::uint32_t>(tiles)};
+    launch<two_shot_push_arguments>(two_shot_push<1>, two_shot_push<2>, call, ranks,
+                                    static_cast<int>(std::min(tiles, most)), threads, calls);
   }
 
  private:
-  two_shot_push_arguments arguments_{};
+  std::array<uint4*, 2> ring_{};  // of each rank
+  std::array<std::uint32_t*, 2> flag_{};
+  std::array<std::uint32_t*, 2> state_{};
 };
 
 }  // namespace

@@ -21,15 +21,31 @@ inline constexpr std::uint32_t push_lag = 2;
 inline constexpr int push_flag_stride = 32;  // words: a line of 128 bytes a flag
 inline constexpr unsigned push_poll_limit = 1u << 21;
 
+struct two_shot_push_rank {
+  int rank;
+  const uint4* keep;         // the half of this rank's input that it folds,
+  const uint4* give;         // and the other one
+  uint4* out_here;           // where its results belong in its own output,
+  uint4* out_there;          // and in the other rank's
+  uint4* ring_here;          // that the other rank writes: [block][slot][line]
+  uint4* ring_there;         // the other rank's
+  std::uint32_t* flag_here;  // that the other rank writes: [block][stride], its last message
+  std::uint32_t* flag_there;
+  std::uint32_t* state;  // [block]: the last message
+};
+
+struct two_shot_push_call {
+  unsigned* failed;     // in host memory; set when a wait ran into its limit
+  std::size_t half;     // lines of 16 bytes that each rank folds
+  std::uint32_t tile;   // lines of a tile, at most push_unroll for each thread of a block
+  std::uint32_t tiles;  // of a half
+};
+
+// One rank, or both where they share a GPU.
+template <int Count>
 struct two_shot_push_arguments {
-  const uint4* in[2];       // of each rank
-  uint4* out[2];            // both reach both
-  uint4* ring[2];           // that the other rank writes: [block][slot][line]
-  std::uint32_t* flag[2];   // that the other rank writes: [block][stride], its last message
-  std::uint32_t* state[2];  // [block]: the last message; its own rank's alone
-  unsigned* failed;         // in host memory; set when a wait ran into its limit
-  std::size_t half;         // lines of 16 bytes that each rank folds
-  std::uint32_t tile;       // lines of a tile, at most push_unroll for each thread of a block
+  two_shot_push_call call;
+  two_shot_push_rank ranks[Count];
 };
 
 inline __device__ void raise_flag(std::uint32_t* flag, std::uint32_t message) {
@@ -54,20 +70,17 @@ inline __device__ uint4 add_in_order(uint4 first, uint4 second) {
 }
 
 // A rank's blocks lie along x; with both ranks on one GPU the second lies along y.
-static __global__ void __launch_bounds__(push_threads)
-    two_shot_push(const __grid_constant__ two_shot_push_arguments a, int first_rank) {
-  const int rank = first_rank + static_cast<int>(blockIdx.y);
-  const int peer = 1 - rank;
-  const uint4* const give = a.in[rank] + peer * a.half;
-  const uint4* const keep = a.in[rank] + rank * a.half;
-  uint4* const out_here = a.out[rank] + rank * a.half;
-  uint4* const out_there = a.out[peer] + rank * a.half;
-  uint4* const ring_here = a.ring[rank] + std::size_t{blockIdx.x} * push_slots * push_lines;
-  uint4* const ring_there = a.ring[peer] + std::size_t{blockIdx.x} * push_slots * push_lines;
-  const std::uint32_t* const flag_here = a.flag[rank] + blockIdx.x * push_flag_stride;
-  std::uint32_t* const flag_there = a.flag[peer] + blockIdx.x * push_flag_stride;
+template <int Count>
+__global__ void __launch_bounds__(push_threads)
+    two_shot_push(const __grid_constant__ two_shot_push_arguments<Count> a) {
+  const two_shot_push_rank& my = a.ranks[Count == 1 ? 0 : blockIdx.y];
+  const std::size_t ring_begin = std::size_t{blockIdx.x} * push_slots * push_lines;
+  const uint4* const ring_here = my.ring_here + ring_begin;
+  uint4* const ring_there = my.ring_there + ring_begin;
+  const std::uint32_t* const flag_here = my.flag_here + blockIdx.x * push_flag_stride;
+  std::uint32_t* const flag_there = my.flag_there + blockIdx.x * push_flag_stride;
 
-  const std::uint32_t before = a.state[rank][blockIdx.x];
+  const std::uint32_t before = my.state[blockIdx.x];
   std::uint32_t sent = before;
   std::uint32_t received = before;
   bool waiting = true;  // until a wait has failed
@@ -79,62 +92,61 @@ static __global__ void __launch_bounds__(push_threads)
   const auto await = [&] {
     ++received;
     if (threadIdx.x == 0 && waiting && !await_flag(flag_here, received)) {
-      *static_cast<volatile unsigned*>(a.failed) = 1;
+      *static_cast<volatile unsigned*>(a.call.failed) = 1;
       waiting = false;
     }
     __syncthreads();
   };
 
-  const std::uint32_t tiles = static_cast<std::uint32_t>((a.half + a.tile - 1) / a.tile);
   std::uint32_t ahead = blockIdx.x;
   for (std::uint32_t step = 0;; ++step, ahead += gridDim.x) {
-    if (ahead < tiles) {
-      const std::size_t begin = std::size_t{ahead} * a.tile;
+    if (ahead < a.call.tiles) {
+      const std::size_t begin = std::size_t{ahead} * a.call.tile;
       uint4* const slot = ring_there + (sent + 1) % push_slots * push_lines;
       uint4 v[push_unroll];
 #pragma unroll
       for (int u = 0; u < push_unroll; ++u) {
         const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
-        if (i < a.tile && begin + i < a.half) v[u] = give[begin + i];
+        if (i < a.call.tile && begin + i < a.call.half) v[u] = my.give[begin + i];
       }
 #pragma unroll
       for (int u = 0; u < push_unroll; ++u) {
         const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
-        if (i < a.tile && begin + i < a.half) slot[i] = v[u];
+        if (i < a.call.tile && begin + i < a.call.half) slot[i] = v[u];
       }
       publish();
     }
     if (step < push_lag) continue;
     const std::uint32_t behind = ahead - push_lag * gridDim.x;
-    if (behind >= tiles) break;
+    if (behind >= a.call.tiles) break;
 
     await();
-    const std::size_t begin = std::size_t{behind} * a.tile;
+    const std::size_t begin = std::size_t{behind} * a.call.tile;
     const uint4* const slot = ring_here + received % push_slots * push_lines;
     uint4 mine[push_unroll];
     uint4 theirs[push_unroll];
 #pragma unroll
     for (int u = 0; u < push_unroll; ++u) {
       const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
-      if (i < a.tile && begin + i < a.half) {
-        mine[u] = keep[begin + i];
+      if (i < a.call.tile && begin + i < a.call.half) {
+        mine[u] = my.keep[begin + i];
         theirs[u] = slot[i];
       }
     }
 #pragma unroll
     for (int u = 0; u < push_unroll; ++u) {
       const std::uint32_t i = static_cast<unsigned>(u) * blockDim.x + threadIdx.x;
-      if (i < a.tile && begin + i < a.half) {
+      if (i < a.call.tile && begin + i < a.call.half) {
         const uint4 folded =
-            rank == 0 ? add_in_order(mine[u], theirs[u]) : add_in_order(theirs[u], mine[u]);
-        out_there[begin + i] = folded;
-        out_here[begin + i] = folded;
+            my.rank == 0 ? add_in_order(mine[u], theirs[u]) : add_in_order(theirs[u], mine[u]);
+        my.out_there[begin + i] = folded;
+        my.out_here[begin + i] = folded;
       }
     }
   }
   publish();
   await();
-  if (threadIdx.x == 0) a.state[rank][blockIdx.x] = sent;
+  if (threadIdx.x == 0) my.state[blockIdx.x] = sent;
 }
 
 }  // namespace bench::rivals
