@@ -1,8 +1,11 @@
 #include "session.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <stdexcept>
+#include <string_view>
 
 #include "nccl/all_reduce.hpp"
 #include "nccl/library.hpp"
@@ -21,6 +24,17 @@ const library::instance* find_instance(const options& how) {
                               std::string(name_of(how.op)) + " among " + std::to_string(how.ranks) +
                               " ranks is not compiled in (--list shows what is; see "
                               "PEERFOLD_BENCH_INSTANCES in benchmarks/README.md)");
+}
+
+// The version, and what the environment tells it to do otherwise.
+std::string describe(const nccl::library& nccl) {
+  std::string settings;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view setting = *entry;
+    if (setting.starts_with("NCCL_"))
+      settings += (settings.empty() ? "" : ", ") + std::string(setting);
+  }
+  return nccl.version_text() + (settings.empty() ? "" : " (" + settings + ")");
 }
 
 }  // namespace
@@ -44,7 +58,7 @@ session::session(machine where, options how) {
 bool session::run() {
   std::string reason;
   const nccl::library* const nccl = all_.how.nccl ? nccl::find_library(reason) : nullptr;
-  all_.nccl = nccl != nullptr ? nccl->version_text() : all_.how.nccl ? "not found" : "off";
+  all_.nccl = nccl != nullptr ? describe(*nccl) : all_.how.nccl ? "not found" : "off";
   print_machine(all_.where, all_.how, all_.nccl);
   enable_peer_access(all_.how.devices);
   for (const int device : distinct(all_.how.devices)) load_verification(device);
