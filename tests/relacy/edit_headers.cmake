@@ -35,7 +35,7 @@ edit(execution/thread_group.hpp
      "store_packs = 256" "store_packs = 1")
 
 # The ring of stores as small as a transport without a lag allows, so that few messages fill it.
-edit(memory/arena.hpp
+edit(sync/arena.hpp
      "store_slots = 8" "store_slots = 4"
      "% packet_slots" "% model::slots(packet_slots)")
 edit(transport/packet.hpp
