@@ -1,0 +1,114 @@
+#include <support/catch.hpp>
+
+#include <peerfold/execution/context.hpp>
+#include <peerfold/execution/thread_group.hpp>
+#include <peerfold/policy/plan.hpp>
+#include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/store_flag.hpp>
+
+#include <rapidcheck/catch.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pf = peerfold;
+
+namespace {
+
+using context = pf::execution::context<3, pf::execution::thread_group>;
+
+/// Lanes that hold as little as those of a GPU.
+struct small_group : pf::execution::thread_group {
+  static constexpr int packet_packs = 1;
+  static constexpr int store_packs = 4;
+};
+using small_context = pf::execution::context<3, small_group>;
+
+struct shape {
+  pf::sync::channel_shape channel;
+  int max_blocks;
+  int narrowest;
+  int widest;
+};
+
+shape any_shape() {
+  shape any{};
+  any.channel.blocks = *rc::gen::inRange(1, 200);
+  any.channel.packet_lines = *rc::gen::inRange<std::uint32_t>(16, 2048);
+  any.channel.store_bytes = 1024u << *rc::gen::inRange(0, 6);
+  any.max_blocks = *rc::gen::inRange(1, any.channel.blocks + 1);
+  any.narrowest = 1 << *rc::gen::inRange(0, 8);
+  any.widest = any.narrowest << *rc::gen::inRange(0, 4);
+  return any;
+}
+
+template <class Transport>
+void check_plan(std::size_t count, std::uint32_t parts, const shape& s) {
+  constexpr std::uint32_t pack = Transport::pack_type::size;
+  const pf::launch_plan plan = pf::detail::make_plan<Transport>(
+      count, parts, s.channel, s.max_blocks, s.narrowest, s.widest);
+  const auto& tiles = plan.tiles;
+  RC_ASSERT(plan.blocks >= 1);
+  RC_ASSERT(plan.blocks <= s.max_blocks);
+  RC_ASSERT(static_cast<std::uint32_t>(plan.blocks) <= tiles.tiles());
+  RC_ASSERT(plan.width >= s.narrowest);
+  RC_ASSERT(plan.width <= s.widest);
+  RC_ASSERT(tiles.share() > 0u);
+  RC_ASSERT(tiles.share() % pack == 0u);
+  RC_ASSERT(tiles.share() <= Transport::capacity(s.channel, plan.width));
+
+  // Shares follow each other without a gap, from the first element to the last: here on the first
+  // tiles, the last ones and some between.
+  const std::uint32_t some = *rc::gen::inRange<std::uint32_t>(0, tiles.tiles());
+  for (const std::uint32_t middle : {std::uint32_t{0}, some, tiles.tiles() - 1}) {
+    const std::uint32_t first = middle < 2 ? 0 : middle - 2;
+    std::size_t next = static_cast<std::size_t>(first) * parts * tiles.share();
+    for (std::uint32_t i = first; i < tiles.tiles() && i < middle + 3; ++i) {
+      RC_ASSERT(tiles.at(i).count > 0u);  // no tile without anything
+      for (std::uint32_t part = 0; part < parts; ++part) {
+        const auto x = tiles.at(i, part);
+        if (x.count > 0u) RC_ASSERT(x.begin == next);
+        RC_ASSERT(x.count <= tiles.share());
+        next += x.count;
+      }
+      if (i + 1 == tiles.tiles()) RC_ASSERT(next == count);
+    }
+  }
+}
+
+std::size_t any_count() {
+  const auto most = std::size_t{1} << *rc::gen::inRange(1, 36);
+  return *rc::gen::inRange<std::size_t>(1, most + 1);
+}
+
+}  // namespace
+
+TEST_CASE("a plan covers every element once, within what messages and lanes hold") {
+  rc::prop("packets", [] {
+    const std::size_t count = any_count();
+    const shape s = any_shape();
+    const auto parts = *rc::gen::element(1u, 2u, 3u, 8u);
+    check_plan<pf::transport::packet<float, context>>(count, parts, s);
+    check_plan<pf::transport::packet<double, small_context>>(count, parts, s);
+    check_plan<pf::transport::packet<std::int8_t, small_context>>(count, parts, s);
+  });
+  rc::prop("stores", [] {
+    const std::size_t count = any_count();
+    const shape s = any_shape();
+    const auto parts = *rc::gen::element(1u, 2u, 5u, 8u);
+    check_plan<pf::transport::store_flag<float, context>>(count, parts, s);
+    check_plan<pf::transport::store_flag<std::int64_t, small_context>>(count, parts, s);
+    check_plan<pf::transport::store_flag<std::uint8_t, small_context>>(count, parts, s);
+  });
+}
+
+TEST_CASE("a plan depends on nothing but its arguments") {
+  const pf::sync::channel_shape shape{4, 512, 4096};
+  using transport = pf::transport::packet<float, context>;
+  const auto a = pf::detail::make_plan<transport>(12345, 3, shape, 4, 2, 8);
+  const auto b = pf::detail::make_plan<transport>(12345, 3, shape, 4, 2, 8);
+  CHECK(a.blocks == b.blocks);
+  CHECK(a.width == b.width);
+  CHECK(a.tiles.share() == b.tiles.share());
+  CHECK(a.tiles.tiles() == b.tiles.tiles());
+}

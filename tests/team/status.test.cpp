@@ -1,0 +1,69 @@
+#include <support/catch.hpp>
+
+#include <peerfold/team/status.hpp>
+
+#include <string>
+
+namespace pf = peerfold;
+using Catch::Contains;
+
+namespace {
+
+pf::fault_report report_of(pf::fault_kind kind) {
+  pf::fault_report report;
+  report.kind = kind;
+  report.rank = 2;
+  report.peer = 5;
+  report.where = pf::collective::all_reduce;
+  report.channel = 1;
+  report.block = 7;
+  report.expected = 4294967295u;
+  report.seen = 13;
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("a report names who waited for whom, where, and for what") {
+  const std::string text = pf::to_string(report_of(pf::fault_kind::timeout));
+  for (const char* part :
+       {"rank 2", "rank 5", "all_reduce", "channel 1", "block 7", "4294967295", "13", "budget"}) {
+    CHECK_THAT(text, Contains(part));
+  }
+}
+
+TEST_CASE("a report of an abort says so, with the awaited rank where there was one") {
+  auto report = report_of(pf::fault_kind::aborted);
+  CHECK_THAT(pf::to_string(report),
+             Contains("rank 2") && Contains("aborted") && Contains("rank 5"));
+  report.peer = -1;
+  CHECK_THAT(pf::to_string(report), Contains("aborted") && !Contains("-1"));
+}
+
+TEST_CASE("a report of a busy channel says what to do") {
+  CHECK_THAT(pf::to_string(report_of(pf::fault_kind::channel_busy)),
+             Contains("channel 1") && Contains("in use") && Contains("order"));
+}
+
+TEST_CASE("a status collects reports") {
+  pf::team_status status;
+  CHECK(status.ok());
+  CHECK(static_cast<bool>(status));
+  CHECK(status.to_string() == "ok");
+  status.add(report_of(pf::fault_kind::timeout));
+  auto second = report_of(pf::fault_kind::timeout);
+  second.rank = 3;
+  status.add(second);
+  CHECK(!status.ok());
+  CHECK(status.size() == 2);
+  CHECK(status.end() - status.begin() == 2);
+  CHECK_THAT(status.to_string(), Contains("rank 2") && Contains("\nrank 3"));
+}
+
+TEST_CASE("an aborted team is not ok, also without reports") {
+  pf::team_status status;
+  status.set_aborted();
+  CHECK(!status.ok());
+  CHECK(status.aborted());
+  CHECK_THAT(status.to_string(), Contains("aborted by the host"));
+}
