@@ -219,6 +219,36 @@ void capture_conflict(report& result) {
                "the team is not usable after the capture");
 }
 
+/// Ranks of one device that call for themselves need a stream each.
+template <class Place, int N>
+void shared_stream(report& result) {
+  if (!Place::has(N)) return;
+  // With another rank on its device.
+  using two_more = gpu_team<N + 2>;
+  team_options options = fault_options(std::chrono::seconds{60});
+  auto team = two_more::on_devices(devices_of(N + 2), options);
+  const symmetric_buffer<float, N + 2> in(team, 10);
+  symmetric_buffer<float, N + 2> out(team, 10);
+  using only_one = policies<one_shot_packet>;
+  call_options unset;
+  expect_refusal(result, "no stream", errc::invalid_argument,
+                 {"options.stream", "ranks 0 and 1", "share device 0", "stream of its own"}, [&] {
+                   all_reduce<only_one>(team.rank(0), static_cast<const float*>(in.data(0)),
+                                        out.data(0), 10, peerfold::sum{}, unset);
+                 });
+  const owned_stream stream{0};
+  unset.stream = stream.stream;
+  all_reduce<only_one>(team.rank(0), static_cast<const float*>(in.data(0)), out.data(0), 10,
+                       peerfold::sum{}, unset);
+  expect_refusal(result, "another rank's stream", errc::channel_conflict,
+                 {"options.stream", "rank 0", "a stream each"}, [&] {
+                   all_reduce<only_one>(team.rank(1), static_cast<const float*>(in.data(1)),
+                                        out.data(1), 10, peerfold::sum{}, unset);
+                 });
+  team.abort();
+  must(cudaStreamSynchronize(stream.stream), "the call that waited for the refused one");
+}
+
 /// A graph that is replayed while the channel is in use poisons the team instead of hanging.
 template <class Place, int N>
 void replay_conflict(report& result) {
@@ -290,6 +320,7 @@ bool add_streams() {
     (add(First + I, "a graph of each rank", &detail::graph_of_each_rank<Place, First + I>), ...);
     (add(First + I, "alternating streams", &detail::alternating_streams<Place, First + I>), ...);
     (add(First + I, "conflict in capture", &detail::capture_conflict<Place, First + I>), ...);
+    (add(First + I, "a shared stream", &detail::shared_stream<Place, First + I>), ...);
     (add(First + I, "conflict in replay", &detail::replay_conflict<Place, First + I>), ...);
     (add(First + I, "refused devices", &detail::refused_devices<Place, First + I>), ...);
   }(std::make_integer_sequence<int, Last - First + 1>{});

@@ -55,9 +55,13 @@ class gpu_place {
 
 #if defined(PEERFOLD_EXHAUSTIVE)
   using symmetric_policies = every_policy;
+  static constexpr int most_combined_ranks = max_ranks;
 #else
-  // The others differ between kinds of memory in nothing but the type of a functor.
-  using symmetric_policies = policies<one_shot_packet, two_shot_store>;
+  // Kernels take long to compile, those of many ranks above all. Policies but this differ between
+  // kinds of memory in nothing but the type of a functor, and six rank counts are enough for every
+  // type to meet every operator.
+  using symmetric_policies = policies<two_shot_store>;
+  static constexpr int most_combined_ranks = 6;
 #endif
   static constexpr errc too_many_blocks = errc::out_of_resources;
 

@@ -23,6 +23,7 @@ class threads_place {
   using team = thread_team<N>;
 
   using symmetric_policies = every_policy;
+  static constexpr int most_combined_ranks = max_ranks;
   static constexpr errc too_many_blocks = errc::invalid_argument;
 
   static bool has(int /*ranks*/) { return true; }
