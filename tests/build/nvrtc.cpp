@@ -14,19 +14,42 @@ constexpr const char* kernel = R"(
 
 namespace pf = peerfold;
 
-extern "C" __global__ void reduce(pf::sync::channel_view<2> channel, pf::sync::host_words* host,
-                                  int rank, pf::transport::tiling tiles,
-                                  pf::load_from<float> load, pf::store_to<float> store) {
+struct scaled {
+  const float* data;
+  float by;
+  __device__ float operator()(pf::size_t i) const { return data[i] * by; }
+};
+
+struct larger_magnitude {
+  __device__ float operator()(float a, float b) const { return fabsf(b) > fabsf(a) ? b : a; }
+};
+
+template <template <class, class> class Transport>
+__device__ void reduce(const pf::sync::channel_view<2>& channel,
+                       const pf::execution::local_rank& local, const pf::transport::tiling& tiles,
+                       const scaled& load, const pf::store_to<float>& store) {
   using context = pf::execution::context<2, pf::execution::block_group>;
   __shared__ alignas(16) unsigned char scratch[context::scratch_bytes];
-  context c{channel, host, rank, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x),
+  context c{channel, local, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x),
             pf::execution::block_group{}, scratch, pf::collective::all_reduce};
-  pf::transport::packet<float, context> t{c};
-  if (pf::algorithm::all_reduce_one_shot(c, t, tiles, load, pf::sum{}, pf::round_to<float>{},
-                                         store)) {
-    t.close();
-  }
-  c.leave();
+  Transport<float, context> t{c};
+  static_cast<void>(pf::algorithm::all_reduce_one_shot(c, t, tiles, load, larger_magnitude{},
+                                                       pf::round_to<float>{}, store));
+  t.close();
+}
+
+extern "C" __global__ void over_packets(const __grid_constant__ pf::sync::channel_view<2> channel,
+                                        pf::execution::local_rank local,
+                                        pf::transport::tiling tiles, scaled load,
+                                        pf::store_to<float> store) {
+  reduce<pf::transport::packet>(channel, local, tiles, load, store);
+}
+
+extern "C" __global__ void over_stores(const __grid_constant__ pf::sync::channel_view<2> channel,
+                                       pf::execution::local_rank local,
+                                       pf::transport::tiling tiles, scaled load,
+                                       pf::store_to<float> store) {
+  reduce<pf::transport::store_flag>(channel, local, tiles, load, store);
 }
 )";
 

@@ -53,7 +53,7 @@ struct channel_layout {
   channel_layout() = default;
 
   /// The region that starts at `begin`, a multiple of 128.
-  constexpr channel_layout(const channel_shape& agreed, size_t begin) : shape{agreed} {
+  PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t begin) : shape{agreed} {
     const auto blocks = static_cast<size_t>(shape.blocks);
     states = begin;
     flags = align(states + blocks * sizeof(block_state<N>));
@@ -99,7 +99,7 @@ struct channel_layout {
   }
 
  private:
-  static constexpr size_t align(size_t offset) { return (offset + 127) / 128 * 128; }
+  PEERFOLD_HD static constexpr size_t align(size_t offset) { return (offset + 127) / 128 * 128; }
   PEERFOLD_HD static constexpr size_t flags_stride() { return 8 * N <= 16 ? 16 : 64; }
 };
 

@@ -45,8 +45,8 @@ class packet
   static constexpr transport_traits traits{.name = "packet", .slots = sync::packet_slots};
 
   /// The most elements one message carries, on channels of this shape.
-  [[nodiscard]] static constexpr uint32_t capacity(const sync::channel_shape& shape,
-                                                   int width) noexcept {
+  [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,
+                                                               int width) noexcept {
     const auto held = static_cast<uint32_t>(width * fragment_type::packs);
     return (held < shape.packet_lines ? held : shape.packet_lines) * pack_type::size;
   }

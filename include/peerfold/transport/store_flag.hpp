@@ -44,8 +44,8 @@ class store_flag
       .name = "store", .publishes_writes = true, .slots = sync::store_slots, .lag = lag_in_tiles};
 
   /// The most elements one message carries, on channels of this shape.
-  [[nodiscard]] static constexpr uint32_t capacity(const sync::channel_shape& shape,
-                                                   int width) noexcept {
+  [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,
+                                                               int width) noexcept {
     const auto held = static_cast<uint32_t>(width * fragment_type::packs);
     const uint32_t slot = shape.store_bytes / pack_type::bytes;
     return (held < slot ? held : slot) * pack_type::size;

@@ -20,7 +20,7 @@ class tiling {
   tiling() = default;
 
   /// `share` and `parts` are positive, and the message has less than 2^32 shares.
-  constexpr tiling(size_t count, uint32_t share, uint32_t parts) noexcept
+  PEERFOLD_HD constexpr tiling(size_t count, uint32_t share, uint32_t parts) noexcept
       : share_{share},
         parts_{parts},
         whole_{static_cast<uint32_t>(count / share)},
