@@ -24,7 +24,7 @@ TEST_CASE("the shares of a tiling are the message, end to end") {
         const tile x = tiles.at(i, part);
         RC_ASSERT(x.begin == next || x.count == 0u);
         RC_ASSERT(x.count <= share);
-        RC_ASSERT(x.count == share || x.begin + x.count == count);
+        RC_ASSERT(x.count == share || next + x.count == count);  // short or empty: the end
         next += x.count;
       }
     }
@@ -32,7 +32,7 @@ TEST_CASE("the shares of a tiling are the message, end to end") {
   });
 
   rc::prop("counts that only 64 bits hold", [] {
-    constexpr auto most = std::numeric_limits<std::size_t>::max() / 2;
+    constexpr auto most = std::numeric_limits<std::size_t>::max() / 4;
     const auto count = *rc::gen::inRange<std::size_t>(most / 2, most);
     const std::uint32_t parts = *rc::gen::inRange<std::uint32_t>(1, 9);
     const std::uint32_t share = (std::uint32_t{1} << 31) + *rc::gen::inRange<std::uint32_t>(0, 99);
