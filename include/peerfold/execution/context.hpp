@@ -38,7 +38,7 @@ class context {
         state_{channel.layout.state(local.arena, block)},
         scratch_{scratch},
         group_{group},
-        rank_{pinned(local.rank)},
+        rank_{local.rank},
         block_{block},
         blocks_{blocks},
         which_{which} {}
@@ -56,7 +56,7 @@ class context {
     if (was_busy_ != 0) [[unlikely]] {
       spread(fault_kind::channel_busy, -1, 0, 0);
     }
-    state().busy = 0;
+    arch::store_relaxed(&state().busy, uint32_t{0});
   }
 
   static constexpr int scratch_bytes = 512;
@@ -106,14 +106,6 @@ class context {
   }
 
  private:
-  /// Keeps a value of the arguments in a register, where it would be read again each time.
-  [[nodiscard]] PEERFOLD_HD static int pinned(int value) noexcept {
-#if PEERFOLD_DEVICE_PASS
-    asm volatile("" : "+r"(value));
-#endif
-    return value;
-  }
-
   // Inlined, rare as they are: a kernel that calls functions is slower from its start.
 
   /// Returns when the wait began, or 0 if it is over.
