@@ -86,6 +86,7 @@ class fault_bench {
       });
     }
     for (std::thread& thread : threads) thread.join();
+    result.count(ranks.size(), 0);
   }
   void call_ranks(const std::vector<int>& ranks, const call_options& options, report& result) {
     call_ranks(ranks, options, result, [](int) {});
@@ -150,7 +151,7 @@ inline call_options on_channel(const peerfold::policy& chosen, int channel) {
 /// One rank never arrives: the others end, know whom they missed, and the team refuses more.
 template <class Place, int N>
 void absent_rank(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   constexpr std::chrono::milliseconds budget{400};
   int turn = 0;
   for (const auto& chosen : all_policies) {
@@ -197,7 +198,7 @@ void absent_rank(report& result) {
 /// A rank that arrives within the budget is none the worse for it.
 template <class Place, int N>
 void late_rank(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   std::vector<int> ranks = all_but(N, N);
   for (const auto& chosen : all_policies) {
@@ -213,7 +214,7 @@ void late_rank(report& result) {
 /// The host ends a call that would wait for ten minutes.
 template <class Place, int N>
 void aborted_call(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   for (const auto& chosen : all_policies) {
     const std::string where = std::string{to_string(chosen)} + ": ";
     fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10})};
@@ -239,7 +240,7 @@ void aborted_call(report& result) {
 /// abort() before any call: nothing runs, calls are refused.
 template <class Place, int N>
 void aborted_team(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10})};
   bench.team.abort();
   expect_refusal(result, "a call after abort()", errc::team_faulted, {"aborted", "new team"},
@@ -250,7 +251,7 @@ void aborted_team(report& result) {
 /// A team whose ranks still wait is destroyed: bounded by the budget.
 template <class Place, int N>
 void destroyed_early(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   constexpr std::chrono::milliseconds budget{400};
   auto begin = fault_clock::now();
   {
@@ -266,7 +267,7 @@ void destroyed_early(report& result) {
 /// A team that was moved from is empty; the one it was moved to works, and so do its buffers.
 template <class Place, int N>
 void moved_team(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   symmetric_buffer<float, N> buffer(bench.team, 10);
   auto& left = bench.team;

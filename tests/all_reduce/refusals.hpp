@@ -22,7 +22,7 @@ namespace detail {
 template <class Place, int N>
 void refused_calls(report& result) {
   static_assert(N >= 3);
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   using only_one = policies<one_shot_packet>;
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   auto& team = bench.team;
@@ -144,9 +144,11 @@ void refused_calls(report& result) {
   }
   refuse("a buffer of more elements than there are addresses", {"count", "overflow"},
          [&] { symmetric_buffer<float, N>(team, SIZE_MAX); });
-  expect_refusal(result, "a buffer of more elements than there is memory", errc::out_of_resources,
-                 {"count", "no memory", "4 bytes"},
-                 [&] { symmetric_buffer<float, N>(team, std::size_t{1} << 50); });
+  if (!short_run()) {  // compute-sanitizer counts the failed allocation as an error
+    expect_refusal(result, "a buffer of more elements than there is memory", errc::out_of_resources,
+                   {"count", "no memory", "4 bytes"},
+                   [&] { symmetric_buffer<float, N>(team, std::size_t{1} << 50); });
+  }
 
   result.check(bench.place.wait().empty(), "the device failed");
   result.check(bench.holds(0), "a refused call wrote to its output");
@@ -162,7 +164,7 @@ void refused_calls(report& result) {
 /// Options of a team that every place refuses.
 template <class Place, int N>
 void refused_teams(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   const auto refuse = [&](const std::string& what, errc code,
                           std::initializer_list<std::string> needles, auto set) {
     team_options options = fault_options(std::chrono::seconds{60});

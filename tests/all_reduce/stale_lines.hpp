@@ -23,7 +23,7 @@ namespace detail {
 
 template <class Place, int N>
 void stale_lines(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   constexpr std::uint64_t lap = sync::scrub_period;
   constexpr std::uint64_t large_message = lap + 6;
   team_options options = fault_options(std::chrono::seconds{60});

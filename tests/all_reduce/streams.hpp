@@ -81,7 +81,7 @@ void capture_team(Team& team, owned_graph& graph, F&& f) {
 /// Team calls of all policies in one graph, replayed with new data, with eager calls in between.
 template <class Place, int N>
 void replayed_graph(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   auto& team = bench.team;
   owned_graph graph;
@@ -113,7 +113,7 @@ void replayed_graph(report& result) {
 template <class Place, int N>
 void graph_of_each_rank(report& result) {
   // Ranks that share a GPU need not run beside each other there.
-  if (!Place::has(N) || N > gpus_wanted()) return;
+  if (!Place::has(N) || N > gpus_wanted()) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   std::array<owned_graph, N> graphs;
   for (int r = 0; r < N; ++r) {
@@ -141,7 +141,7 @@ void graph_of_each_rank(report& result) {
 /// order between the streams but the channel's.
 template <class Place, int N>
 void alternating_streams(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   auto& team = bench.team;
   bench.call_team(on_channel(one_shot_packet, 0));
@@ -173,7 +173,7 @@ void alternating_streams(report& result) {
 /// Two branches of a capture must not use one channel, unless something orders them.
 template <class Place, int N>
 void capture_conflict(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   auto& team = bench.team;
   const int device = team.device(0);
@@ -222,7 +222,7 @@ void capture_conflict(report& result) {
 /// Ranks of one device that call for themselves need a stream each.
 template <class Place, int N>
 void shared_stream(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   // With another rank on its device.
   using two_more = gpu_team<N + 2>;
   team_options options = fault_options(std::chrono::seconds{60});
@@ -252,7 +252,7 @@ void shared_stream(report& result) {
 /// A graph that is replayed while the channel is in use poisons the team instead of hanging.
 template <class Place, int N>
 void replay_conflict(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10})};
   auto& team = bench.team;
   const int device = team.device(0);
@@ -285,7 +285,7 @@ void replay_conflict(report& result) {
 /// What only GPUs refuse.
 template <class Place, int N>
 void refused_devices(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   int found = 0;
   must(cudaGetDeviceCount(&found), "counting devices");
   const auto refuse = [&](const std::string& what, errc code,

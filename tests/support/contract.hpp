@@ -21,6 +21,8 @@ class report {
   void check(bool right, const std::string& what) {
     if (!right) fail(what);
   }
+  /// Says that the place has not what the case needs.
+  void skip() { skipped_ = true; }
   /// Counts what was done.
   void count(std::size_t calls, std::size_t elements) {
     const std::lock_guard lock{mutex_};
@@ -30,6 +32,7 @@ class report {
 
   [[nodiscard]] std::size_t calls() const { return calls_; }        ///< collectives, a rank each
   [[nodiscard]] std::size_t elements() const { return elements_; }  ///< compared with the oracle
+  [[nodiscard]] bool skipped() const { return skipped_; }
   [[nodiscard]] bool ok() const { return failures_.empty(); }
   [[nodiscard]] std::string to_string() const {
     std::string text;
@@ -44,6 +47,7 @@ class report {
   std::vector<std::string> failures_;
   std::size_t calls_ = 0;
   std::size_t elements_ = 0;
+  bool skipped_ = false;
 };
 
 /// Whether the environment asks for a short run (PEERFOLD_TEST_SHORT=1): for compute-sanitizer.

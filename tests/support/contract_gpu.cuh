@@ -110,6 +110,10 @@ class gpu_place {
   template <class Team>
   explicit gpu_place(Team& team) {
     for (int r = 0; r < Team::size; ++r) devices_.push_back(team.device(r));
+    // All streams are made before a kernel waits for another.
+    for (int r = 0; r < Team::size; ++r) {
+      for (int channel = 0; channel < team.channels(); ++channel) stream(r, channel);
+    }
   }
   gpu_place(const gpu_place&) = delete;
   gpu_place& operator=(const gpu_place&) = delete;

@@ -214,7 +214,7 @@ void run_program(typename Place::template team<N>& team, const program<T>& work,
 /// One combination of types and values, on all teams that the place has for it.
 template <class Place, class T, class Op, int N, class Policies, memory_kind Kind, bool Thorough>
 void run_combination(report& result) {
-  if (!Place::has(N)) return;
+  if (!Place::has(N)) return result.skip();
   constexpr oracle::operation op = operation_of<Op>();
   std::vector<peerfold::policy> policies(Policies::list.begin(), Policies::list.end());
   policies.push_back(automatic);
