@@ -30,6 +30,11 @@ class threads_place {
 
   static std::vector<setting> settings(int ranks, bool thorough) {
     constexpr std::uint64_t half_lap = std::uint64_t{1} << 30;
+#if defined(__SANITIZE_THREAD__)
+    constexpr std::size_t most = 30'000;
+#else
+    constexpr std::size_t most = 100'000;
+#endif
     std::vector<setting> all;
     const auto add = [&](int workers, std::vector<channel_options> channels,
                          std::uint64_t first_sequence, caller who, std::size_t most_bytes) {
@@ -48,16 +53,16 @@ class threads_place {
       all.push_back(std::move(next));
     };
     if (thorough) {
-      add(1, {{1}}, 0, caller::team, std::size_t{2} << 20);
-      add(ranks < 6 ? 3 : 2, {{3}, {2}}, 2 * half_lap - 3, caller::ranks, 100'000);
+      add(1, {{1}}, 0, caller::team, 14 * most);
+      add(ranks < 6 ? 3 : 2, {{3}, {2}}, 2 * half_lap - 3, caller::ranks, most);
       if (short_run()) return all;
-      add(2, {{2}}, half_lap - 3, caller::team, 100'000);
-      add(1, {{4}}, 4 * half_lap - 3, caller::ranks, 100'000);
+      add(2, {{2}}, half_lap - 3, caller::team, most);
+      add(1, {{4}}, 4 * half_lap - 3, caller::ranks, most);
       all.back().options.staging_bytes = std::size_t{16} << 20;
     } else {
-      add(2, {{2}}, 2 * half_lap - 3, caller::team, 60'000);
+      add(2, {{2}}, 2 * half_lap - 3, caller::team, most / 2);
       if (short_run()) return all;
-      add(1, {{1}, {3}}, half_lap - 3, caller::ranks, 60'000);
+      add(1, {{1}, {3}}, half_lap - 3, caller::ranks, most / 2);
     }
     return all;
   }
