@@ -122,9 +122,9 @@ void run_functors(typename Place::template team<N>& team, std::size_t count,
   using load_type = decltype(Functors::load(nullptr, 0));
   Place place{team};
   std::vector<std::vector<T>> inputs;
-  std::array<T*, N> in;
-  std::array<T*, N> out;
-  std::array<std::uint32_t*, N> times;
+  std::array<T*, N> in{};
+  std::array<T*, N> out{};
+  std::array<std::uint32_t*, N> times{};
   const std::vector<std::byte> zeros(count * sizeof(std::uint32_t));
   for (int r = 0; r < N; ++r) {
     const auto i = static_cast<std::size_t>(r);

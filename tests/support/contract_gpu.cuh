@@ -63,6 +63,7 @@ class gpu_place {
   using symmetric_policies = policies<two_shot_store>;
   static constexpr int most_combined_ranks = 6;
 #endif
+  static constexpr std::size_t large_count = 6'000'001;
   static constexpr errc too_many_blocks = errc::out_of_resources;
 
   static bool has(int ranks) { return ranks >= gpus_wanted(); }

@@ -4,6 +4,7 @@
 ///   template <int N> using team = …;
 ///   using symmetric_policies = policies<…>;                    // of float sums
 ///   static constexpr int most_combined_ranks = …;              // in combinations.hpp
+///   static constexpr std::size_t large_count = …;              // in large.hpp
 ///   static constexpr errc too_many_blocks = …;                 // what a huge channel is refused
 ///   with static std::vector<setting> settings(int ranks, bool thorough); static bool has(int
 ///   ranks);                                // whether it is here at all template <int N> static

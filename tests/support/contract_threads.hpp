@@ -24,6 +24,7 @@ class threads_place {
 
   using symmetric_policies = every_policy;
   static constexpr int most_combined_ranks = max_ranks;
+  static constexpr std::size_t large_count = 300'001;
   static constexpr errc too_many_blocks = errc::invalid_argument;
 
   static bool has(int /*ranks*/) { return true; }
