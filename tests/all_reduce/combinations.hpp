@@ -46,9 +46,10 @@ void add_row() {
      ...);
   }(std::make_index_sequence<operator_count>{});
 #else
-  if constexpr (c.ranks <= Place::most_combined_ranks) {
+  constexpr int ranks = Place::combined_ranks[c.ranks - 1];
+  if constexpr (ranks != 0) {
     add_combination<Place, T, std::tuple_element_t<static_cast<std::size_t>(c.op), operators>,
-                    c.ranks, policies<all_policies[static_cast<std::size_t>(c.policy)]>,
+                    ranks, policies<all_policies[static_cast<std::size_t>(c.policy)]>,
                     c.memory == 0 ? memory_kind::ordinary : memory_kind::symmetric>(c);
   }
 #endif

@@ -210,21 +210,24 @@ void run_all_functors(report& result) {
   }
 }
 
-template <class Place, class Functors, int... N>
+template <class Place, class Functors, int N>
 void add_functors_of() {
-  (registration("functors", std::string{Functors::name} + ", " + std::to_string(N) + " ranks",
-                &run_all_functors<Place, Functors, N>),
-   ...);
+  registration("functors", std::string{Functors::name} + ", " + std::to_string(N) + " ranks",
+               &run_all_functors<Place, Functors, N>);
 }
 
 }  // namespace detail
 
-/// Functors over every policy.
-template <class Place, int /*First*/, int /*Last*/>
+/// Functors in teams of First to Last ranks, over every policy.
+template <class Place, int First, int Last>
 bool add_functors() {
-  detail::add_functors_of<Place, detail::integer_functors, 1, 2, 3, 8>();
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (detail::add_functors_of<Place, detail::integer_functors, First + I>(), ...);
+  }(std::make_integer_sequence<int, Last - First + 1>{});
 #if PEERFOLD_ORACLE_HAS_FLOAT16
-  detail::add_functors_of<Place, detail::half_functors, 3, 4>();
+  if constexpr (First <= 3 && Last >= 3) {
+    detail::add_functors_of<Place, detail::half_functors, 3>();
+  }
 #endif
   return true;
 }

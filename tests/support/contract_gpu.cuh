@@ -55,13 +55,13 @@ class gpu_place {
 
 #if defined(PEERFOLD_EXHAUSTIVE)
   using symmetric_policies = every_policy;
-  static constexpr int most_combined_ranks = max_ranks;
+  static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
 #else
   // Kernels take long to compile, those of many ranks above all. Policies but this differ between
-  // kinds of memory in nothing but the type of a functor, and six rank counts are enough for every
+  // kinds of memory in nothing but the type of a functor, and six rows a type are enough for every
   // type to meet every operator.
   using symmetric_policies = policies<two_shot_store>;
-  static constexpr int most_combined_ranks = 6;
+  static constexpr int combined_ranks[max_ranks] = {2, 3, 4, 1, 2, 3, 0, 0};
 #endif
   static constexpr std::size_t large_count = 6'000'001;
   static constexpr errc too_many_blocks = errc::out_of_resources;

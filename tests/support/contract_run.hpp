@@ -2,18 +2,20 @@
 /// Runs programs in a place. A place is a type like this:
 ///
 ///   template <int N> using team = …;
-///   using symmetric_policies = policies<…>;                    // of float sums
-///   static constexpr int most_combined_ranks = …;              // in combinations.hpp
-///   static constexpr std::size_t large_count = …;              // in large.hpp
-///   static constexpr errc too_many_blocks = …;                 // what a huge channel is refused
-///   with static std::vector<setting> settings(int ranks, bool thorough); static bool has(int
-///   ranks);                                // whether it is here at all template <int N> static
-///   team<N> make_team(const team_options&); place(team); // for one program template <class Team>
-///   std::byte* allocate(Team&, int rank, std::size_t bytes); void upload(int rank, std::byte* to,
-///   const std::vector<std::byte>&); std::vector<std::byte> download(int rank, const std::byte*
-///   from, std::size_t bytes); call_options rank_options(call_options, int rank);         // for
-///   rank calls std::string wait();                                        // for all calls; what
-///   went wrong
+///   template <int N> static team<N> make_team(const team_options&);
+///   static bool has(int ranks);             // whether such a team can be had here
+///   static std::vector<setting> settings(int ranks, bool thorough);
+///   using symmetric_policies = policies<…>; // of float sums
+///   static constexpr int combined_ranks[8]; // for 1 to 8 ranks in pairs.hpp; 0: none
+///   static constexpr std::size_t large_count;
+///   static constexpr errc too_many_blocks;  // what a channel of too many is refused with
+///
+///   explicit place(team&);                  // one for every program
+///   std::byte* allocate(team&, int rank, std::size_t bytes);
+///   void upload(int rank, std::byte* to, const std::vector<std::byte>&);
+///   std::vector<std::byte> download(int rank, const std::byte* from, std::size_t bytes);
+///   call_options rank_options(call_options, int rank);
+///   std::string wait();                     // for all calls; returns what went wrong
 #pragma once
 
 #include <peerfold/all_reduce.hpp>
