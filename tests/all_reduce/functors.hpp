@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -199,7 +200,8 @@ void run_all_functors(report& result) {
   options.staging_bytes = 1;
   auto team = Place::template make_team<N>(options);
   int turn = 0;
-  for (const std::size_t count : {1, 33, 511, 513, 5'000, 40'000}) {
+  for (const std::size_t count :
+       std::initializer_list<std::size_t>{1, 33, 511, 513, 5'000, 40'000}) {
     if (count > 1000 && short_run()) continue;
     for (const auto& chosen : all_policies) {
       run_functors<Place, Functors, N>(
