@@ -35,13 +35,16 @@ void add_row() {
 #if defined(PEERFOLD_EXHAUSTIVE)
   // A row for every type and rank count: here they get all the rest.
   [&]<std::size_t... O>(std::index_sequence<O...>) {
+    constexpr int ranks = combination_at(Row).ranks;
     const auto with = [](std::size_t op) {
-      return combination{c.type, static_cast<int>(op), c.ranks, c.policy, c.memory};
+      combination other = combination_at(Row);
+      other.op = static_cast<int>(op);
+      return other;
     };
-    (add_combination<Place, T, std::tuple_element_t<O, operators>, c.ranks, every_policy,
+    (add_combination<Place, T, std::tuple_element_t<O, operators>, ranks, every_policy,
                      memory_kind::ordinary>(with(O)),
      ...);
-    (add_combination<Place, T, std::tuple_element_t<O, operators>, c.ranks, every_policy,
+    (add_combination<Place, T, std::tuple_element_t<O, operators>, ranks, every_policy,
                      memory_kind::symmetric>(with(O)),
      ...);
   }(std::make_index_sequence<operator_count>{});
