@@ -182,13 +182,15 @@ class store_flag
   /// Reads the numbers and credits that the call starts with. Not before they are needed: the
   /// elements of the first tile are on their way by then.
   PEERFOLD_HD void open() noexcept {
+    c_.enter();
     for_each_other([&](int peer) {
+      // All three are on their way before any is used.
       const sync::pair_sequence numbers = c_.state().store[peer];
+      const uint64_t flag = arch::load_acquire(flag_from(peer));
       shared_.sent[peer] = numbers.sent;
       shared_.received[peer] = numbers.received;
-      shared_.credit[peer] = credit_of(arch::load_acquire(flag_from(peer)));
+      shared_.credit[peer] = credit_of(flag);
     });
-    c_.enter();
     // The vote makes a poisoned team one verdict for the group.
     ok_ = !c_.group().any(c_.poison() != 0);
     open_ = true;
