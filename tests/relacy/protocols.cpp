@@ -74,7 +74,7 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
     const pf::execution::thread_group group{barriers[rank], lane, lanes};
     for (int call = 0; call < Scenario::calls; ++call) {
       context c{view,
-                pf::execution::local_rank{words[rank], view.arena[rank], rank},
+                pf::execution::local_rank{view.arena[rank], words[rank], rank},
                 0,
                 1,
                 group,

@@ -51,7 +51,7 @@ class hand_driven_channel {
   context_type enter(int rank) {
     const auto r = static_cast<std::size_t>(rank);
     return {view_,
-            execution::local_rank{&words_[r], view_.arena[r], rank},
+            execution::local_rank{view_.arena[r], &words_[r], rank},
             0,
             1,
             execution::thread_group{barrier_[r], 0, 1},

@@ -15,8 +15,8 @@ namespace peerfold::execution {
 
 /// One rank as it runs: what only itself needs.
 struct local_rank {
-  sync::host_words* host;
   stl::byte* arena;
+  sync::host_words* host;
   int32_t rank;
 };
 

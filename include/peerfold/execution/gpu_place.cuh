@@ -267,7 +267,7 @@ class gpu_place::ranks {
     for (int l = 0; l < together.count; ++l) {
       const int q = together.rank[l];
       const auto i = static_cast<std::size_t>(q);
-      arguments.local[l] = {&words_->of_rank[q], arenas_[i], q};
+      arguments.local[l] = {arenas_[i], &words_->of_rank[q], q};
       std::memcpy(&arguments.body[l], &bodies[i], sizeof(Body));
       use& u = use_of(channel, q);
       turns[static_cast<std::size_t>(l)] = std::unique_lock{u.turn};
@@ -321,7 +321,7 @@ class gpu_place::ranks {
   [[nodiscard]] static kernel_arguments<N, Count, Body> arguments_of(
       const sync::channel_view<N>& channel, const std::array<Body, N>& bodies) {
     return [&]<std::size_t... L>(std::index_sequence<L...>) {
-      return kernel_arguments<N, Count, Body>{{}, channel, {bodies[L]...}};
+      return kernel_arguments<N, Count, Body>{{}, {bodies[L]...}, channel};
     }(std::make_index_sequence<Count>{});
   }
 

@@ -22,9 +22,10 @@ inline constexpr int most_threads = 512;
 /// case of one has a kernel of its own, that finds its arguments without an index.
 template <int N, int Count, class Body>
 struct kernel_arguments {
+  // What a kernel reads first stands first: a line of arguments is read when it is first touched.
   local_rank local[Count];
-  sync::channel_view<N> channel;
   Body body[Count];
+  sync::channel_view<N> channel;
 };
 
 template <int N, int Count, class Body>

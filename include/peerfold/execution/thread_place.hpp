@@ -122,7 +122,7 @@ class thread_place::ranks {
     std::array<std::unique_lock<std::mutex>, N> turns;
     for (int r = first; r < last; ++r) {
       const auto i = static_cast<std::size_t>(r);
-      jobs[i] = {&bodies[i], view(channel), {&words(r), arenas_[i], r}, plan.blocks};
+      jobs[i] = {&bodies[i], view(channel), {arenas_[i], &words(r), r}, plan.blocks};
       turns[i] = std::unique_lock{crew_of(channel, r).turn()};
     }
     for (int r = first; r < last; ++r) {

@@ -45,8 +45,8 @@ struct channel_layout {
 
   channel_shape shape;
   size_t states = 0;
-  size_t flags = 0;
   size_t packets = 0;
+  size_t flags = 0;
   size_t stores = 0;
   size_t end = 0;
 
