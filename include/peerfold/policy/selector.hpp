@@ -7,20 +7,20 @@
 
 namespace peerfold {
 
-/// Upper ends, in bytes of the message, of the ranges in which a policy is the fastest. Two values
-/// a rank count: up to the first one_shot/packet, up to the second two_shot/packet, above that
-/// stores.
+/// Upper ends, in bytes of the message, of the ranges in which a policy is the fastest, in this
+/// order; above the last, two_shot/store.
 struct all_reduce_crossover {
   size_t one_shot_packet;
   size_t two_shot_packet;
+  size_t one_shot_store;
 };
 
 /// Measured on 2 H200 (benchmarks/results); for more ranks scaled by the bytes that each sends.
 constexpr all_reduce_crossover all_reduce_crossover_of(int ranks) noexcept {
   constexpr size_t kib = 1024;
-  if (ranks <= 2) return {512 * kib, 512 * kib};
-  if (ranks <= 4) return {128 * kib, 1024 * kib};
-  return {64 * kib, 1024 * kib};
+  if (ranks <= 2) return {512 * kib, 0, 1536 * kib};
+  if (ranks <= 4) return {128 * kib, 1024 * kib, 0};
+  return {64 * kib, 512 * kib, 0};
 }
 
 /// The policy for an all-reduce of `bytes` bytes among `ranks` ranks. All are reproducible, so the
@@ -29,6 +29,7 @@ constexpr policy select_all_reduce(int ranks, size_t bytes) noexcept {
   const all_reduce_crossover limit = all_reduce_crossover_of(ranks);
   if (bytes <= limit.one_shot_packet) return one_shot_packet;
   if (bytes <= limit.two_shot_packet) return two_shot_packet;
+  if (bytes <= limit.one_shot_store) return one_shot_store;
   return two_shot_store;
 }
 

@@ -24,10 +24,12 @@ struct channel_shape {
   uint32_t store_bytes = 0;   ///< bytes a store slot holds, a multiple of 16
 };
 
-/// The sequence numbers of one block with one peer: the last message sent and received.
+/// Where one block stands with one peer.
 struct alignas(16) pair_sequence {
-  uint64_t sent;
-  uint64_t received;
+  uint64_t sent;      ///< the last message sent
+  uint64_t received;  ///< the last message received
+  uint32_t credit;    ///< wire number of the last message that the peer has released, as far as is
+                      ///< known; for transports with credits
 };
 
 /// What a block keeps between calls; touched by its own rank only.

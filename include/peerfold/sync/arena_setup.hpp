@@ -45,8 +45,8 @@ void write_initial_state(std::byte* arena, const channel_layout<N>& layout,
   for (int block = 0; block < layout.shape.blocks; ++block) {
     auto* state = ::new (layout.state(arena, block)) block_state<N>{};
     for (int peer = 0; peer < N; ++peer) {
-      state->packet[peer] = {first_sequence, first_sequence};
-      state->store[peer] = {first_sequence, first_sequence};
+      state->packet[peer] = {first_sequence, first_sequence, 0};
+      state->store[peer] = {first_sequence, first_sequence, wire(first_sequence)};
       *layout.flag(arena, block, peer) = mark << 32 | mark;
     }
   }

@@ -134,7 +134,7 @@ class packet
     for (int j = 0; j < others; ++j) {
       sync::pair_sequence& numbers = c_.state().packet[peer(j)];
       const sync::pair_sequence before = keeps_numbers ? kept_ : numbers;
-      numbers = {before.sent + commits_, before.received + receipts_};
+      numbers = {before.sent + commits_, before.received + receipts_, 0};
     }
     c_.leave();
   }

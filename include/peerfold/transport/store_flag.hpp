@@ -34,6 +34,9 @@ class store_flag
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
   static constexpr int lag_in_tiles = 2;
+  /// With one peer the numbers stay in registers; with more they are read where they are needed,
+  /// from the state, which is cached and constant during a call.
+  static constexpr bool keeps_numbers = others == 1;
   static_assert(sync::store_slots >= 2 * lag_in_tiles + 4);
 
  public:
@@ -52,14 +55,15 @@ class store_flag
   }
 
   PEERFOLD_HD explicit store_flag(Context& c) noexcept
-      : base{c}, shared_{c.template scratch<shared>()} {}
+      : base{c}, shared_{c.template scratch<shared>()} {
+    if constexpr (keeps_numbers) kept_ = c_.state().store[c_.rank() == 0 ? 1 : 0];
+  }
 
   /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
   /// 1 <= step < N. Published by commit().
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
-    if (!open_) open();
     const int to = rank_after<n>(c_.rank(), step);
-    const uint64_t message = shared_.sent[to] + commits_ + 1;
+    const uint64_t message = before(to).sent + commits_ + 1;
     if (!has_credit(to, message)) [[unlikely]] {
       await_credit(to, message);
       if (!ok_) return;
@@ -80,15 +84,15 @@ class store_flag
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
   /// made to peers' memory before.
   PEERFOLD_HD void commit() noexcept {
-    if (!open_) open();
+    if (commits_ == 0) c_.enter();
     c_.group().sync();
     ++commits_;
     if (!ok_) return;
     for_each_other([&](int peer) {
-      const uint64_t message = shared_.sent[peer] + commits_;
+      const uint64_t message = before(peer).sent + commits_;
       c_.delay(sync::delay_site::before_publish, message);
       const auto& channel = c_.channel();
-      const uint64_t credit = sync::wire(shared_.received[peer] + releases_);
+      const uint64_t credit = sync::wire(before(peer).received + releases_);
       arch::store_release(channel.layout.flag(channel.arena[peer], c_.block(), c_.rank()),
                           credit << 32 | sync::wire(message));
     });
@@ -135,26 +139,39 @@ class store_flag
   /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
   /// lanes, last.
   PEERFOLD_HD void close() noexcept {
-    if (!open_) return;
+    // Other lanes may still read the numbers.
+    if constexpr (!keeps_numbers) c_.group().sync();
     for_each_other([&](int peer) {
-      c_.state().store[peer] = {shared_.sent[peer] + commits_, shared_.received[peer] + receipts_};
+      const sync::pair_sequence last = before(peer);
+      c_.state().store[peer] = {last.sent + commits_, last.received + receipts_, credit(peer)};
     });
-    c_.leave();
+    if (commits_ != 0) c_.leave();
     c_.group().sync();
   }
 
  private:
   struct shared {
-    uint64_t sent[n];      ///< before this call; constant during it
-    uint64_t received[n];  ///< likewise
-    uint32_t credit[n];    ///< wire number of the last message that the peer has released
+    uint32_t credit[n];  ///< as in pair_sequence, once credits_shared_
   };
 
+  /// What the state says of a peer: before this call.
+  [[nodiscard]] PEERFOLD_HD sync::pair_sequence before(int peer) const noexcept {
+    if constexpr (keeps_numbers) {
+      return kept_;
+    } else {
+      return c_.state().store[peer];
+    }
+  }
+
+  /// The same for all lanes: it changes only between two barriers of the group.
+  [[nodiscard]] PEERFOLD_HD uint32_t credit(int peer) const noexcept {
+    return credits_shared_ ? shared_.credit[peer] : before(peer).credit;
+  }
+
   [[nodiscard]] PEERFOLD_HD arrivals receive_any() noexcept {
-    if (!open_) open();
-    bool here = ok_;
+    bool here = ok_ && c_.poison() == 0;
     for_each_other([&](int peer) {
-      const uint64_t message = shared_.received[peer] + receipts_ + 1;
+      const uint64_t message = before(peer).received + receipts_ + 1;
       const uint64_t seen = await(
           peer, here,
           [&](uint64_t flag) {
@@ -165,6 +182,7 @@ class store_flag
       c_.delay(sync::delay_site::after_receive, message);
     });
     ok_ = !c_.group().any(!here);
+    credits_shared_ = true;
     ++receipts_;
     arrivals in;
     in.rank_ = c_.rank();
@@ -174,26 +192,9 @@ class store_flag
     for (int j = 0; j < others; ++j) {
       const int peer = j < c_.rank() ? j : j + 1;
       in.slot_[j] = channel.layout.store_slot(c_.arena(), c_.block(), c_.rank(), peer,
-                                              shared_.received[peer] + receipts_);
+                                              before(peer).received + receipts_);
     }
     return in;
-  }
-
-  /// Reads the numbers and credits that the call starts with. Not before they are needed: the
-  /// elements of the first tile are on their way by then.
-  PEERFOLD_HD void open() noexcept {
-    c_.enter();
-    for_each_other([&](int peer) {
-      // All three are on their way before any is used.
-      const sync::pair_sequence numbers = c_.state().store[peer];
-      const uint64_t flag = arch::load_acquire(flag_from(peer));
-      shared_.sent[peer] = numbers.sent;
-      shared_.received[peer] = numbers.received;
-      shared_.credit[peer] = credit_of(flag);
-    });
-    // The vote makes a poisoned team one verdict for the group.
-    ok_ = !c_.group().any(c_.poison() != 0);
-    open_ = true;
   }
 
   PEERFOLD_HD static uint32_t credit_of(uint64_t flag) noexcept {
@@ -212,9 +213,8 @@ class store_flag
     }
   }
 
-  /// All lanes see the same: the credit changes only between two barriers of the group.
   [[nodiscard]] PEERFOLD_HD bool has_credit(int to, uint64_t message) const noexcept {
-    return sync::distance(sync::wire(message), shared_.credit[to]) <=
+    return sync::distance(sync::wire(message), credit(to)) <=
            static_cast<int32_t>(sync::store_slots);
   }
 
@@ -238,20 +238,24 @@ class store_flag
     // Nobody may still be reading the old credit when it changes.
     c_.group().sync();
     for_each_other([&](int peer) {
-      if (peer != to) return;
-      const uint32_t owed = sync::wire(message - sync::store_slots);
-      const uint64_t seen = await(
-          peer, here, [&](uint64_t flag) { return sync::reached(credit_of(flag), owed); }, owed);
-      shared_.credit[peer] = credit_of(seen);
+      uint32_t known = credit(peer);
+      if (peer == to) {
+        const uint32_t owed = sync::wire(message - sync::store_slots);
+        known = credit_of(await(
+            peer, here, [&](uint64_t flag) { return sync::reached(credit_of(flag), owed); }, owed));
+      }
+      shared_.credit[peer] = known;
     });
     ok_ = !c_.group().any(!here);
+    credits_shared_ = true;
   }
 
   shared& shared_;
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t releases_ = 0;
-  bool open_ = false;
+  sync::pair_sequence kept_;  ///< where keeps_numbers
+  bool credits_shared_ = false;
   bool ok_ = true;
 };
 
