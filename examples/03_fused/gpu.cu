@@ -33,6 +33,8 @@ int main() {
     partial.emplace_back(count, static_cast<float>(r + 1));
     residual.emplace_back(count, 100.0f);
     out.emplace_back(count);
+  }
+  for (int r = 0; r < ranks; ++r) {
     loads[r] = {partial[r].data().get()};
     stores[r] = {residual[r].data().get(), out[r].data().get()};
   }

@@ -65,7 +65,7 @@ struct counting_pack_store : counting_store {
   template <class Pack>
   void store_pack(std::size_t i, const Pack& p) const {
     if (i % Pack::size != 0) throw "a pack that is not aligned";
-    for (std::size_t e = 0; e < Pack::size; ++e) (*this)(i + e, p.at[e]);
+    for (std::uint32_t e = 0; e < Pack::size; ++e) (*this)(i + e, p.get(e));
   }
 };
 static_assert(!pf::transport::stores_packs<counting_store, pack>);
@@ -87,7 +87,7 @@ struct numbered_pack_load : numbered_load {
   Pack load_pack(std::size_t i) const {
     if (i % Pack::size != 0 || i + Pack::size > end) throw "a pack out of place";
     Pack p;
-    for (std::size_t e = 0; e < Pack::size; ++e) p.at[e] = (*this)(i + e);
+    for (std::uint32_t e = 0; e < Pack::size; ++e) p.set(e, (*this)(i + e));
     return p;
   }
 };
@@ -161,7 +161,7 @@ TEST_CASE("past the end of a tile a fragment holds zeros") {
         pf::transport::for_each_pack<fragment::packs>(lane, packs, [&](auto u, std::uint32_t i) {
           for (std::uint32_t e = 0; e < pack::size; ++e) {
             const std::uint32_t at = i * pack::size + e;
-            RC_ASSERT(held.at[u].at[e] == (at < s.x.count ? load(s.x.begin + at) : value{0}));
+            RC_ASSERT(held.at[u].get(e) == (at < s.x.count ? load(s.x.begin + at) : value{0}));
           }
         });
       });

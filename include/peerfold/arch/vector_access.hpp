@@ -7,14 +7,48 @@
 
 namespace peerfold::arch {
 
-/// The elements of T that fill `Bytes` bytes, moved by one access.
+/// The elements of T that fill `Bytes` bytes, moved by one access. Held as words, so that elements
+/// narrower than a register stay together until they are used.
 template <element T, int Bytes>
-  requires(Bytes % static_cast<int>(sizeof(T)) == 0)
+  requires(Bytes % 4 == 0 && Bytes % static_cast<int>(sizeof(T)) == 0)
 struct alignas(Bytes) pack {
   using value_type = T;
   static constexpr int bytes = Bytes;
   static constexpr int size = Bytes / static_cast<int>(sizeof(T));  ///< in elements
-  T at[size];
+
+  uint32_t word[Bytes / 4];
+
+  /// Element e. Its position is best known at compile time (in unrolled loops).
+  [[nodiscard]] PEERFOLD_HD T get(uint32_t e) const noexcept {
+    if constexpr (sizeof(T) == 8) {
+      return bit_cast<T>(static_cast<uint64_t>(word[2 * e + 1]) << 32 | word[2 * e]);
+    } else if constexpr (sizeof(T) == 4) {
+      return bit_cast<T>(word[e]);
+    } else {
+      return bit_cast<T>(static_cast<narrow>(word[e / per_word] >> shift(e)));
+    }
+  }
+
+  PEERFOLD_HD void set(uint32_t e, const T& value) noexcept {
+    if constexpr (sizeof(T) == 8) {
+      const auto bits = bit_cast<uint64_t>(value);
+      word[2 * e] = static_cast<uint32_t>(bits);
+      word[2 * e + 1] = static_cast<uint32_t>(bits >> 32);
+    } else if constexpr (sizeof(T) == 4) {
+      word[e] = bit_cast<uint32_t>(value);
+    } else {
+      constexpr uint32_t mask = (uint32_t{1} << 8 * sizeof(T)) - 1;
+      uint32_t& w = word[e / per_word];
+      w = (w & ~(mask << shift(e))) | static_cast<uint32_t>(bit_cast<narrow>(value)) << shift(e);
+    }
+  }
+
+ private:
+  using narrow = stl::conditional_t<sizeof(T) == 1, uint8_t, uint16_t>;
+  static constexpr uint32_t per_word = sizeof(T) < 4 ? 4 / sizeof(T) : 1;
+  PEERFOLD_HD static constexpr uint32_t shift(uint32_t e) noexcept {
+    return e % per_word * (32 / per_word);
+  }
 };
 
 /// Reads a pack from memory that is aligned to it. Never through the non-coherent path: the

@@ -46,6 +46,30 @@ __global__ void __launch_bounds__(most_threads)
   static_cast<void>(arguments.body[l](c));
 }
 
+/// Uses `Bytes` bytes of local memory a thread.
+template <int Bytes>
+__global__ void local_memory_kernel(volatile char* out) {
+  volatile char bytes[Bytes];
+#pragma unroll 1
+  for (int i = 0; i < Bytes; ++i) bytes[i] = static_cast<char>(i);
+  if (out != nullptr) *out = bytes[threadIdx.x];
+}
+
+/// Makes the current device hold local memory for kernels that need `bytes` a thread. The launch of
+/// a kernel that needs more than any before waits for running kernels, which may wait for it.
+[[nodiscard]] inline cudaError_t reserve_local_memory(std::size_t bytes) noexcept {
+  if (bytes == 0) return cudaSuccess;
+  if (bytes <= 128) {
+    local_memory_kernel<128><<<1, 1>>>(nullptr);
+  } else if (bytes <= 512) {
+    local_memory_kernel<512><<<1, 1>>>(nullptr);
+  } else {
+    local_memory_kernel<4096><<<1, 1>>>(nullptr);
+  }
+  const cudaError_t status = cudaGetLastError();
+  return status == cudaSuccess ? cudaStreamSynchronize(nullptr) : status;
+}
+
 /// A kernel of this program, for teams of `ranks` ranks. Kernels enter the list before main() (or
 /// when their library is loaded), so that a team can load all that it may launch: CUDA loads a
 /// kernel at its first launch otherwise, which may wait for kernels that wait for that launch.
@@ -59,13 +83,14 @@ class kernel_entry {
   kernel_entry(const kernel_entry&) = delete;
   kernel_entry& operator=(const kernel_entry&) = delete;
 
-  /// Loads the kernel on a device, once.
+  /// Loads the kernel on a device, once, with the local memory that it needs.
   [[nodiscard]] error load(int device, device_guard& guard) {
     const uint64_t bit = uint64_t{1} << (device % 64);
     if ((loaded_.load(std::memory_order_acquire) & bit) != 0) return {};
     cudaFuncAttributes attributes;
     cudaError_t status = guard.set(device);
     if (status == cudaSuccess) status = cudaFuncGetAttributes(&attributes, function_);
+    if (status == cudaSuccess) status = reserve_local_memory(attributes.localSizeBytes);
     if (status == cudaSuccess) loaded_.fetch_or(bit, std::memory_order_release);
     return cuda_failure(status, "loading kernels on device " + std::to_string(device) +
                                     " (is the program built for its architecture?)");

@@ -114,7 +114,7 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
     }
     result.at[u] = pack{};
     detail::for_each_element<size>(
-        x, i, [&](uint32_t e) { result.at[u].at[e] = load(x.begin + i * size + e); });
+        x, i, [&](uint32_t e) { result.at[u].set(e, load(x.begin + i * size + e)); });
   });
   return result;
 }
@@ -145,7 +145,7 @@ PEERFOLD_HD inline void store_fragment(const Group& group, const tile& x, const 
       }
     }
     detail::for_each_element<size>(
-        x, i, [&](uint32_t e) { store(x.begin + i * size + e, values.at[u].at[e]); });
+        x, i, [&](uint32_t e) { store(x.begin + i * size + e, values.at[u].get(e)); });
   });
 }
 

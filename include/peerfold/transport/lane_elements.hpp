@@ -31,7 +31,7 @@ class lane_elements {
                                           const Finish& finish) const {
     using traits = element_traits<element_type>;
     using accumulator = typename traits::accumulator;
-    constexpr int size = pack_type::size;
+    constexpr uint32_t size = pack_type::size;
     Fragment result;
     const auto fold_pack = [&](uint32_t u, uint32_t i) {
       accumulator total[size];
@@ -39,13 +39,14 @@ class lane_elements {
       for (int q = 0; q < Context::size; ++q) {
         const pack_type values = theirs.pack_of(q, u, i, mine.at[u]);
         PEERFOLD_UNROLL
-        for (int e = 0; e < size; ++e) {
-          const accumulator value = traits::widen(values.at[e]);
+        for (uint32_t e = 0; e < size; ++e) {
+          const accumulator value = traits::widen(values.get(e));
           total[e] = q == 0 ? value : op(total[e], value);
         }
       }
+      result.at[u] = pack_type{};
       PEERFOLD_UNROLL
-      for (int e = 0; e < size; ++e) result.at[u].at[e] = finish(total[e]);
+      for (uint32_t e = 0; e < size; ++e) result.at[u].set(e, finish(total[e]));
     };
     if (is_full<Fragment::packs>(c_.group(), x, size)) {
       for_each_pack_of_full<Fragment::packs>(c_.group(), fold_pack);
