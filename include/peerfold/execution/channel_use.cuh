@@ -54,6 +54,7 @@ struct capture_state {
 #else
     if (cudaGraphNodeGetDependencies(next, nullptr, &edges) != cudaSuccess) continue;
 #endif
+    if (edges == 0) continue;
     const std::size_t first = open.size();
     open.resize(first + edges);
 #if CUDART_VERSION >= 13000
@@ -92,7 +93,7 @@ class channel_use {
   }
 
   /// Before a launch into `stream`: makes it wait for an earlier launch into another one. `lasting`
-  /// says that the stream lives as long as this object.
+  /// says that the stream lives as long as this object, and can be asked for an event later.
   [[nodiscard]] error admit(cudaStream_t stream, bool lasting) {
     lasting_ = lasting;
     capture_ = {};

@@ -9,7 +9,9 @@
 
 #include <cuda_runtime.h>
 
-#include <new>
+#include <mutex>
+#include <set>
+#include <utility>
 #include <vector>
 
 namespace peerfold::execution {
@@ -36,12 +38,20 @@ class cuda_devices final : public device_layer {
   }
 };
 
-/// Lets kernels on `device`, the current one, reach memory of `peer`.
-[[nodiscard]] inline cudaError_t enable_peer_access(int peer) noexcept {
-  const cudaError_t status = cudaDeviceEnablePeerAccess(peer, 0);
-  if (status != cudaErrorPeerAccessAlreadyEnabled) return status;
-  static_cast<void>(cudaGetLastError());
-  return cudaSuccess;
+/// Lets kernels on `device`, the current one, reach memory of `peer`. Asks CUDA once a pair: asking
+/// again counts as an error to tools that watch.
+[[nodiscard]] inline cudaError_t enable_peer_access(int device, int peer) {
+  static std::mutex mutex;
+  static std::set<std::pair<int, int>> enabled;
+  const std::lock_guard lock{mutex};
+  if (enabled.contains({device, peer})) return cudaSuccess;
+  cudaError_t status = cudaDeviceEnablePeerAccess(peer, 0);
+  if (status == cudaErrorPeerAccessAlreadyEnabled) {  // by somebody else
+    static_cast<void>(cudaGetLastError());
+    status = cudaSuccess;
+  }
+  if (status == cudaSuccess) enabled.emplace(device, peer);
+  return status;
 }
 
 /// Plain device memory of each rank's device; peers reach it once peer access is enabled.

@@ -209,7 +209,8 @@ class gpu_place::ranks {
     if (error reason = cuda_failure(guard.set(devices_[i]), rank + ": its device")) return reason;
     for (const int peer : devices_) {
       if (peer == devices_[i]) continue;
-      if (error reason = cuda_failure(enable_peer_access(peer), rank + ": peer access")) {
+      if (error reason =
+              cuda_failure(enable_peer_access(devices_[i], peer), rank + ": peer access")) {
         return reason;
       }
     }
@@ -271,7 +272,7 @@ class gpu_place::ranks {
       std::memcpy(&arguments.body[l], &bodies[i], sizeof(Body));
       use& u = use_of(channel, q);
       turns[static_cast<std::size_t>(l)] = std::unique_lock{u.turn};
-      if (error reason = u.last.admit(stream, stream == this->stream(q))) return reason;
+      if (error reason = u.last.admit(stream, may_mark_later(stream, q))) return reason;
     }
     cudaLaunchConfig_t config{};
     config.gridDim =
@@ -291,6 +292,13 @@ class gpu_place::ranks {
       }
     }
     return {};
+  }
+
+  /// Whether a stream can be asked for an event when another takes over: the team's own one can,
+  /// but not where ranks share the device, since it may share a hardware queue with the stream of
+  /// one that waits.
+  [[nodiscard]] bool may_mark_later(cudaStream_t stream, int rank) const noexcept {
+    return stream == this->stream(rank) && ranks_on_device(rank) == 1;
   }
 
   /// Ranks that share a device and launch for themselves wait for each other, so each needs a
