@@ -84,7 +84,7 @@ class channel_use {
 
   /// Whether the last launch into a stream of the caller's is still running, as far as is known.
   [[nodiscard]] bool busy() const noexcept {
-    return used_ && !lasting_before_ && cudaEventQuery(done_) == cudaErrorNotReady;
+    return marked_ && cudaEventQuery(done_) == cudaErrorNotReady;
   }
 
   /// Whether the last launch was one rank's own, into this stream.
@@ -92,10 +92,15 @@ class channel_use {
     return alone_ && stream_ == stream;
   }
 
-  /// Before a launch into `stream`: makes it wait for an earlier launch into another one. `lasting`
-  /// says that the stream lives as long as this object, and can be asked for an event later.
-  [[nodiscard]] error admit(cudaStream_t stream, bool lasting) {
-    lasting_ = lasting;
+  /// What note() must know of a launch and its stream.
+  struct launch {
+    bool lasts;     ///< the stream lives as long as this object
+    bool mark_now;  ///< its end is marked by an event now, not when another stream takes over
+    bool alone;     ///< of one rank among several of its device
+  };
+
+  /// Before a launch into `stream`: makes it wait for an earlier launch into another one.
+  [[nodiscard]] error admit(cudaStream_t stream) {
     capture_ = {};
     cudaError_t status = capture_state::of(stream, capture_);
     if (status != cudaSuccess) return cuda_failure(status, "options.stream: not a usable stream");
@@ -112,7 +117,7 @@ class channel_use {
       return {};
     }
     if (used_ && stream != stream_) {
-      if (lasting_before_) {
+      if (lasts_) {
         capture_state before;
         status = capture_state::of(stream_, before);
         if (before.status != cudaStreamCaptureStatusNone) {
@@ -120,16 +125,16 @@ class channel_use {
                   "options.stream: the channel was last used on the team's own stream, which is "
                   "being captured; end that capture first, or use another channel"};
         }
-        if (status == cudaSuccess) status = cudaEventRecord(done_, stream_);
+        if (status == cudaSuccess && !marked_) status = cudaEventRecord(done_, stream_);
       }
       if (status == cudaSuccess) status = cudaStreamWaitEvent(stream, done_, 0);
     }
     return cuda_failure(status, "options.stream: waiting for the channel's other stream");
   }
 
-  /// After the launch; `alone` where it was of one rank among several of its device.
-  [[nodiscard]] error note(cudaStream_t stream, bool alone) {
-    alone_ = alone;
+  /// After the launch. Within a capture nothing needs marking: edges order it.
+  [[nodiscard]] error note(cudaStream_t stream, const launch& how) {
+    alone_ = how.alone;
     if (capture_.status == cudaStreamCaptureStatusActive) {
       captured_ = capture_.id;
       const cudaError_t status = capture_state::of(stream, capture_);
@@ -138,9 +143,10 @@ class channel_use {
     }
     used_ = true;
     stream_ = stream;
-    lasting_before_ = lasting_;
-    // A caller's stream may be gone when the next one comes: its event is recorded now.
-    if (lasting_) return {};
+    lasts_ = how.lasts;
+    // A caller's stream may be gone when the next one comes.
+    marked_ = how.mark_now || !how.lasts;
+    if (!marked_) return {};
     return cuda_failure(cudaEventRecord(done_, stream), "options.stream: recording an event");
   }
 
@@ -149,8 +155,8 @@ class channel_use {
   cudaStream_t stream_ = nullptr;
   bool used_ = false;
   bool alone_ = false;
-  bool lasting_ = false;
-  bool lasting_before_ = false;
+  bool lasts_ = false;
+  bool marked_ = false;
   capture_state capture_;
   unsigned long long captured_ = 0;
   cudaGraphNode_t last_node_ = nullptr;

@@ -272,7 +272,7 @@ class gpu_place::ranks {
       std::memcpy(&arguments.body[l], &bodies[i], sizeof(Body));
       use& u = use_of(channel, q);
       turns[static_cast<std::size_t>(l)] = std::unique_lock{u.turn};
-      if (error reason = u.last.admit(stream, may_mark_later(stream, q))) return reason;
+      if (error reason = u.last.admit(stream)) return reason;
     }
     cudaLaunchConfig_t config{};
     config.gridDim =
@@ -285,20 +285,16 @@ class gpu_place::ranks {
       return reason;
     }
     for (int l = 0; l < together.count; ++l) {
-      if (error reason =
-              use_of(channel, together.rank[l])
-                  .last.note(stream, together.count < ranks_on_device(together.rank[0]))) {
-        return reason;
-      }
+      const int q = together.rank[l];
+      const int sharing = ranks_on_device(q);
+      // A stream may share a hardware queue with that of a rank that waits: marked at once, it need
+      // not be asked while one does.
+      const channel_use::launch how{.lasts = stream == this->stream(q),
+                                    .mark_now = sharing > 1,
+                                    .alone = together.count < sharing};
+      if (error reason = use_of(channel, q).last.note(stream, how)) return reason;
     }
     return {};
-  }
-
-  /// Whether a stream can be asked for an event when another takes over: the team's own one can,
-  /// but not where ranks share the device, since it may share a hardware queue with the stream of
-  /// one that waits.
-  [[nodiscard]] bool may_mark_later(cudaStream_t stream, int rank) const noexcept {
-    return stream == this->stream(rank) && ranks_on_device(rank) == 1;
   }
 
   /// Ranks that share a device and launch for themselves wait for each other, so each needs a
