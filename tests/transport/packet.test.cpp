@@ -24,7 +24,7 @@ constexpr std::uint64_t wrap = std::uint64_t{1} << 31;       // wire numbers com
 void skip_to(channel& c, std::uint64_t last) {
   for (int r = 0; r < 2; ++r) {
     for (int peer = 0; peer < 2; ++peer) {
-      c.state(r).packet[peer] = {last, last};
+      c.state(r).packet[peer] = {last, last, 0};
     }
   }
 }
