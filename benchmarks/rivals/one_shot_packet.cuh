@@ -79,11 +79,14 @@ __global__ void __launch_bounds__(packet_threads)
   std::uint32_t message = my.state[blockIdx.x];
   const std::uint32_t step = gridDim.x * blockDim.x;
   for (std::uint32_t begin = blockIdx.x * blockDim.x; begin < a.call.lines; begin += step) {
+    const std::uint32_t i = begin + threadIdx.x;
+    const bool inside = i < a.call.lines;
+    uint2 mine;
+    if (inside) mine = my.in[i];  // under way before the number is waited for
+    asm volatile("" : "+r"(message));
     ++message;
     const std::uint32_t slot = (blockIdx.x * packet_slots + message % packet_slots) * packet_lines;
-    const std::uint32_t i = begin + threadIdx.x;
-    if (i < a.call.lines) {
-      const uint2 mine = my.in[i];
+    if (inside) {
       send_line(my.ring_there + slot + threadIdx.x, mine, message);
       const uint2 theirs = receive_line(my.ring_here + slot + threadIdx.x, message, a.call.failed);
       my.out[i] = make_uint2(fold_in_rank_order(my.rank, mine.x, theirs.x),

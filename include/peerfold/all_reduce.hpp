@@ -10,8 +10,10 @@
 /// buffers are refused. All ranks call with the same count, operator, policy, channel and
 /// max_blocks, in the same order on a channel.
 ///
-/// On threads a call returns when it is done. On GPUs it is enqueued on the ranks' streams, may be
-/// captured into CUDA graphs, and neither allocates nor synchronises.
+/// On threads a call returns when it is done. On GPUs it is enqueued on the ranks' streams, and
+/// neither allocates nor synchronises. It may be captured into CUDA graphs: a call of the team
+/// where the streams of all its devices are being captured. A graph must have ended, and not be
+/// launched again, when its team is destroyed.
 ///
 /// Refused before anything is launched, as peerfold::error: invalid_argument, team_empty (moved
 /// from), team_faulted (an earlier call ran into a fault: the message has the report), and on GPUs
@@ -95,6 +97,12 @@ template <policy P, element T, class Team, class Load, class Op, class Finish, c
   const launch_plan plan = make_plan<typename body::template transport_type<context>>(
       count, P.algorithm == algorithm_id::one_shot ? 1 : Team::size, shape, blocks,
       ranks.narrowest(), ranks.widest());
+  constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
+  if (count / plan.tiles.share() >= most_shares) {
+    return bad_argument("count: " + std::to_string(count) + " elements are more than " +
+                        std::to_string(most_shares) + " tiles of " +
+                        std::to_string(plan.tiles.share()) + "; split the call");
+  }
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
     return std::array<body, Team::size>{body{plan.tiles, loads[R], op, finish, stores[R]}...};
   }(std::make_index_sequence<Team::size>{});
@@ -141,8 +149,9 @@ using loaded_t = stl::remove_cvref_t<decltype(std::declval<const Load&>()(std::s
 /// All ranks of the team at once, with functors of the caller's, one load and one store functor a
 /// rank: loads[r](i) is element i of rank r (it may be called twice, and must give the same);
 /// op(A, A) folds accumulators; finish(A) makes the element, once; stores[r](i, value) gets every
-/// finished element on every rank, once. Functors are copied to where they run: trivially copyable,
-/// and on GPUs callable on the device.
+/// finished element on every rank, once. None is called for anything but elements of the message.
+/// Functors are copied to where they run: trivially copyable, and on GPUs callable on the device;
+/// they must not throw.
 template <class Policies = every_policy, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_all_reduce(Team& team, element_count count,

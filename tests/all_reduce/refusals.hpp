@@ -118,9 +118,21 @@ void refused_calls(report& result) {
   with_options("a policy that was not compiled",
                {"options.policy", "two_shot/store", "compiled", "one_shot/packet"},
                [](call_options& o) { o.policy = two_shot_store; });
-  with_options("half a policy", {"options.policy", "compiled"}, [](call_options& o) {
-    o.policy = {algorithm_id::one_shot, transport_id::automatic};
+  with_options("half a policy", {"options.policy", "one_shot/automatic", "compiled"},
+               [](call_options& o) {
+                 o.policy = {algorithm_id::one_shot, transport_id::automatic};
+               });
+  refuse("a stream for all ranks", {"options.stream", "leave it unset"}, [&] {
+    call_options options;
+    options.stream = nullptr;  // the default stream: named, not left unset
+    team_call(in, out, count, options);
   });
+  refuse("more tiles than 32 bits number", {"count", std::to_string(std::size_t{1} << 44), "split"},
+         [&] {
+           transform_all_reduce<only_one>(
+               team.rank(0), std::size_t{1} << 44, load_from<float>{in[0]}, peerfold::sum{},
+               round_to<float>{}, store_to<float>{out[0]}, bench.place.rank_options({}, 0));
+         });
 
   refuse("a rank below 0", {"rank", "-1", "0 to " + std::to_string(N - 1)},
          [&] { static_cast<void>(team.rank(-1)); });

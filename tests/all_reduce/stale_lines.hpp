@@ -35,7 +35,7 @@ void stale_lines(report& result) {
   // Every line of every slot, as if the message of that slot after the large one's first tile, or
   // the one after, had been there one round of the marks ago.
   const auto view = team.ranks()->view(0);
-  const std::size_t lines = view.layout.shape.packet_lines;
+  const std::size_t lines = view.layout.packet_lines;
   for (int rank = 0; rank < N; ++rank) {
     for (int peer = 0; peer < N; ++peer) {
       if (peer == rank) continue;
@@ -43,8 +43,8 @@ void stale_lines(report& result) {
         const std::uint64_t stale = std::uint64_t{sync::wire(m)} << 32 | 0xdead'beefu;
         const std::vector<std::uint64_t> words(2 * lines, stale);
         bench.place.upload(rank,
-                           reinterpret_cast<std::byte*>(
-                               view.layout.packet_slot(view.arena[rank], 0, rank, peer, m)),
+                           reinterpret_cast<std::byte*>(view.layout.packet_slot(
+                               team.ranks()->view_of(rank, 0).region[0], 0, rank, peer, m)),
                            bytes_of(words));
       }
     }

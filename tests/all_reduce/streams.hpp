@@ -14,6 +14,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace peerfold::test {
@@ -219,6 +220,55 @@ void capture_conflict(report& result) {
                "the team is not usable after the capture");
 }
 
+/// A call of the team goes into the captures of all its devices, or into none.
+template <class Place, int N>
+void partial_capture(report& result) {
+  const auto devices = devices_of(N);
+  if (!Place::has(N) || std::set<int>(devices.begin(), devices.end()).size() < 2) {
+    return result.skip();
+  }
+  fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
+  auto& team = bench.team;
+  owned_graph graph;
+  must(cudaSetDevice(team.device(0)), "selecting a device");
+  begin_capture(team.stream(0));
+  expect_refusal(result, "one stream of several captured", errc::channel_conflict,
+                 {"team", "captured", "all ranks, or none"}, [&] { bench.call_team(); });
+  graph.end(team.stream(0));
+  bench.call_team();
+  result.check(bench.place.wait().empty() && bench.holds(bench.sum),
+               "the team is not usable after the refused call");
+}
+
+/// Two threads call for the team at once, on a channel each: the devices see the calls in one
+/// order.
+template <class Place, int N>
+void concurrent_team_calls(report& result) {
+  if (!Place::has(N)) return result.skip();
+  constexpr int rounds = 100;
+  fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
+  auto& team = bench.team;
+  const symmetric_buffer<float, N> in(team, 10);
+  std::vector<symmetric_buffer<float, N>> outs;
+  std::vector<std::thread> threads;
+  for (int channel = 0; channel < 2; ++channel) outs.emplace_back(team, 10);
+  for (int channel = 0; channel < 2; ++channel) {
+    threads.emplace_back([&, channel] {
+      recording(result, "channel " + std::to_string(channel), [&] {
+        for (int round = 0; round < rounds; ++round) {
+          all_reduce(team, in, outs[static_cast<std::size_t>(channel)], peerfold::sum{},
+                     on_channel(all_policies[static_cast<std::size_t>(round) % all_policies.size()],
+                                channel));
+        }
+      });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  result.check(bench.place.wait().empty(), "the device failed");
+  result.check(team.status().ok(), team.status().to_string());
+  result.count(2 * rounds * N, 10);
+}
+
 /// Ranks of one device that call for themselves need a stream each.
 template <class Place, int N>
 void shared_stream(report& result) {
@@ -238,13 +288,21 @@ void shared_stream(report& result) {
                  });
   const owned_stream stream{0};
   unset.stream = stream.stream;
-  all_reduce<only_one>(team.rank(0), static_cast<const float*>(in.data(0)), out.data(0), 10,
-                       peerfold::sum{}, unset);
+  const auto call = [&](int rank) {
+    all_reduce<only_one>(team.rank(rank), static_cast<const float*>(in.data(rank)), out.data(rank),
+                         10, peerfold::sum{}, unset);
+  };
+  {
+    owned_graph graph;
+    begin_capture(stream.stream);
+    call(0);
+    expect_refusal(result, "another rank's captured stream", errc::channel_conflict,
+                   {"options.stream", "rank 0", "a stream each"}, [&] { call(1); });
+    graph.end(stream.stream);
+  }
+  call(0);
   expect_refusal(result, "another rank's stream", errc::channel_conflict,
-                 {"options.stream", "rank 0", "a stream each"}, [&] {
-                   all_reduce<only_one>(team.rank(1), static_cast<const float*>(in.data(1)),
-                                        out.data(1), 10, peerfold::sum{}, unset);
-                 });
+                 {"options.stream", "rank 0", "a stream each"}, [&] { call(1); });
   team.abort();
   must(cudaStreamSynchronize(stream.stream), "the call that waited for the refused one");
 }
@@ -320,6 +378,9 @@ bool add_streams() {
     (add(First + I, "a graph of each rank", &detail::graph_of_each_rank<Place, First + I>), ...);
     (add(First + I, "alternating streams", &detail::alternating_streams<Place, First + I>), ...);
     (add(First + I, "conflict in capture", &detail::capture_conflict<Place, First + I>), ...);
+    (add(First + I, "capture in part", &detail::partial_capture<Place, First + I>), ...);
+    (add(First + I, "calls of the team at once", &detail::concurrent_team_calls<Place, First + I>),
+     ...);
     (add(First + I, "a shared stream", &detail::shared_stream<Place, First + I>), ...);
     (add(First + I, "conflict in replay", &detail::replay_conflict<Place, First + I>), ...);
     (add(First + I, "refused devices", &detail::refused_devices<Place, First + I>), ...);

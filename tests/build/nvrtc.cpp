@@ -26,7 +26,7 @@ struct larger_magnitude {
 
 template <template <class, class> class Transport>
 __device__ void reduce(const pf::sync::channel_view<2>& channel,
-                       const pf::execution::local_rank& local, const pf::transport::tiling& tiles,
+                       const pf::sync::rank_view<2>& local, const pf::transport::tiling& tiles,
                        const scaled& load, const pf::store_to<float>& store) {
   using context = pf::execution::context<2, pf::execution::block_group>;
   __shared__ alignas(16) unsigned char scratch[context::scratch_bytes];
@@ -39,14 +39,14 @@ __device__ void reduce(const pf::sync::channel_view<2>& channel,
 }
 
 extern "C" __global__ void over_packets(const __grid_constant__ pf::sync::channel_view<2> channel,
-                                        pf::execution::local_rank local,
+                                        pf::sync::rank_view<2> local,
                                         pf::transport::tiling tiles, scaled load,
                                         pf::store_to<float> store) {
   reduce<pf::transport::packet>(channel, local, tiles, load, store);
 }
 
 extern "C" __global__ void over_stores(const __grid_constant__ pf::sync::channel_view<2> channel,
-                                       pf::execution::local_rank local,
+                                       pf::sync::rank_view<2> local,
                                        pf::transport::tiling tiles, scaled load,
                                        pf::store_to<float> store) {
   reduce<pf::transport::store_flag>(channel, local, tiles, load, store);

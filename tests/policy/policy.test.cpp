@@ -37,10 +37,11 @@ TEST_CASE("policies have names that can be read back") {
 
 TEST_CASE("other names are no policies") {
   for (const char* name : {"", "one_shot", "one_shot/", "one_shot/packet ", "ONE_SHOT/PACKET",
-                           "one_shot/ring", "(no policy)"}) {
+                           "one_shot/ring", "one_shot/automatic", "(no policy)"}) {
     CHECK(!pf::parse_policy(name).has_value());
   }
-  CHECK(pf::to_string({pf::algorithm_id::one_shot, pf::transport_id::automatic}) == "(no policy)");
+  CHECK(pf::to_string({pf::algorithm_id::one_shot, pf::transport_id::automatic}) ==
+        "one_shot/automatic");
 }
 
 TEST_CASE("policies are values") {

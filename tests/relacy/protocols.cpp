@@ -47,22 +47,26 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
     const std::size_t stride = (layout.end + 255) / 256 * 256;
     for (int r = 0; r < ranks; ++r) {
       std::byte* arena = memory.data() + static_cast<std::size_t>(r) * stride;
-      view.arena[r] = arena;
-      pf::sync::write_initial_state<ranks>(arena, layout, First);
-      memory.add_word(&view.poison(r)->poison);
+      std::byte* region = arena + layout.begin;
+      arenas[r] = arena;
+      pf::sync::write_initial_state<ranks>(region, layout, First);
+      memory.add_word(&pf::sync::poison_of(region, layout)->poison);
       const int peer = 1 - r;
-      memory.add_word(layout.flag(arena, 0, peer));
+      memory.add_word(layout.flag(region, 0, peer));
       for (unsigned slot = 0; slot < pf::sync::packet_slots; ++slot) {
         for (unsigned i = 0; i < shape.packet_lines; ++i) {
-          auto* line = reinterpret_cast<pf::arch::word_pair*>(arena + layout.packets) +
+          auto* line = reinterpret_cast<pf::arch::word_pair*>(region + layout.packets) +
                        slot * shape.packet_lines + i;
           memory.add_word(&line->low);
           memory.add_word(&line->high);
         }
       }
-      memory.add_data(arena + layout.stores, pf::sync::store_slots * shape.store_bytes);
+      memory.add_data(region + layout.stores, pf::sync::store_slots * shape.store_bytes);
       words[r] = reinterpret_cast<pf::sync::host_words*>(
           memory.data() + ranks * stride + static_cast<std::size_t>(r) * sizeof(*words[r]));
+    }
+    for (int r = 0; r < ranks; ++r) {
+      locals[r] = pf::sync::view_of_rank<ranks>(arenas, layout, words[r], r);
     }
     view.layout = layout;
     view.wait_budget_ns = std::uint64_t{1} << 62;  // Relacy tells who waits for ever
@@ -73,13 +77,7 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
     const int lane = static_cast<int>(index) % lanes;
     const pf::execution::thread_group group{barriers[rank], lane, lanes};
     for (int call = 0; call < Scenario::calls; ++call) {
-      context c{view,
-                pf::execution::local_rank{view.arena[rank], words[rank], rank},
-                0,
-                1,
-                group,
-                scratch[rank],
-                pf::collective::all_reduce};
+      context c{view, locals[rank], 0, 1, group, scratch[rank], pf::collective::all_reduce};
       typename Scenario::transport t{c};
       expect(Scenario::run(c, t));
       t.close();
@@ -88,7 +86,9 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
   }
 
   model::memory memory;
+  std::byte* arenas[ranks] = {};
   pf::sync::channel_view<ranks> view;
+  pf::sync::rank_view<ranks> locals[ranks];
   pf::sync::host_words* words[ranks] = {};
   pf::execution::voting_barrier barriers[ranks] = {pf::execution::voting_barrier{lanes},
                                                    pf::execution::voting_barrier{lanes}};

@@ -31,18 +31,19 @@ std::vector<piece> pieces_of(const words::arena_plan<N>& plan, int rank) {
   };
   std::vector<piece> pieces{{0, sizeof(words::poison_words), 128}};
   for (const auto& layout : plan.channels) {
-    for (int block = 0; block < layout.shape.blocks; ++block) {
-      pieces.push_back({at(layout.state(base, block)), sizeof(words::block_state<N>), 64});
+    auto* const region = base + layout.begin;
+    for (int block = 0; block < layout.blocks; ++block) {
+      pieces.push_back({at(layout.state(region, block)), sizeof(words::block_state<N>), 64});
       for (int peer = 0; peer < N; ++peer) {
-        pieces.push_back({at(layout.flag(base, block, peer)), 8, 8});
+        pieces.push_back({at(layout.flag(region, block, peer)), 8, 8});
         if (peer == rank) continue;
         for (std::uint64_t m = 0; m < words::packet_slots; ++m) {
-          pieces.push_back({at(layout.packet_slot(base, block, rank, peer, m)),
-                            std::size_t{layout.shape.packet_lines} * 16, 16});
+          pieces.push_back({at(layout.packet_slot(region, block, rank, peer, m)),
+                            std::size_t{layout.packet_lines} * 16, 16});
         }
         for (std::uint64_t m = 0; m < words::store_slots; ++m) {
           pieces.push_back(
-              {at(layout.store_slot(base, block, rank, peer, m)), layout.shape.store_bytes, 16});
+              {at(layout.store_slot(region, block, rank, peer, m)), layout.store_bytes, 16});
         }
       }
     }
@@ -128,11 +129,13 @@ TEST_CASE("a fresh arena counts some messages as exchanged") {
   const std::uint64_t mark = words::wire(first);
   for (int block = 0; block < 2; ++block) {
     const auto* state = layout.state(base, block);
+    for (int j = 0; j < 2; ++j) {
+      CHECK(state->packet[j].sent == first);
+      CHECK(state->packet[j].received == first);
+      CHECK(state->store[j].sent == first);
+      CHECK(state->store[j].received == first);
+    }
     for (int peer = 0; peer < 3; ++peer) {
-      CHECK(state->packet[peer].sent == first);
-      CHECK(state->packet[peer].received == first);
-      CHECK(state->store[peer].sent == first);
-      CHECK(state->store[peer].received == first);
       CHECK(*layout.flag(base, block, peer) == (mark << 32 | mark));
     }
     CHECK(state->busy == 0);

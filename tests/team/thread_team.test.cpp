@@ -2,7 +2,12 @@
 
 #include <peerfold/all_reduce.hpp>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <limits>
@@ -114,6 +119,54 @@ TEST_CASE("more staging than there is memory is refused") {
   options.channels.assign(64, {1024});  // slots of 32 KiB: more than 100 TB
   check_refused(pf::errc::out_of_resources, {"staging_bytes", "memory"},
                 [&] { static_cast<void>(pf::thread_team<8>::on_threads(options)); });
+}
+
+#if !defined(__SANITIZE_THREAD__)  // which wants all addresses for itself
+TEST_CASE("more threads than the system has are refused, and those that ran have ended") {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    rlimit limit{};
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = rlim_t{1} << 30;  // stacks for some hundred threads
+    setrlimit(RLIMIT_AS, &limit);
+    pf::team_options options;
+    options.workers = 64;
+    options.staging_bytes = 1;
+    try {
+      static_cast<void>(pf::thread_team<8>::on_threads(options));
+    } catch (const pf::error& reason) {
+      const bool right = reason.code() == pf::errc::out_of_resources &&
+                         std::string{reason.what()}.find("workers") != std::string::npos;
+      _exit(right ? 0 : 2);
+    }
+    _exit(3);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+#endif
+
+// Integer division by a padding of zeros would trap.
+TEST_CASE("functors see elements of the message only") {
+  struct remainder {
+    int operator()(int a, int b) const { return a % b; }
+  };
+  auto team = pf::thread_team<2>::on_threads();
+  for (const std::size_t count : {1, 2, 3, 5, 513, 1023}) {
+    const std::vector<int> dividend(count, 17);
+    const std::vector<int> divisor(count, 5);
+    for (const auto& policy : pf::all_policies) {
+      std::array<std::vector<int>, 2> out{std::vector<int>(count), std::vector<int>(count)};
+      pf::all_reduce(team, std::array{dividend.data(), divisor.data()},
+                     std::array{out[0].data(), out[1].data()}, count, remainder{},
+                     {.policy = policy});
+      CHECK(out[0] == std::vector<int>(count, 2));
+      CHECK(out[1] == out[0]);
+    }
+  }
 }
 
 TEST_CASE("a rank handle names its rank and its team") {

@@ -39,19 +39,24 @@ class hand_driven_channel {
     plan.add(shape);
     for (std::size_t r = 0; r < N; ++r) {
       memory_[r].resize(plan.bytes / sizeof(line) + 1);
-      view_.arena[r] = reinterpret_cast<std::byte*>(memory_[r].data());
-      sync::write_initial_state<N>(view_.arena[r], plan.channels[0], first_sequence);
+      arenas_[r] = reinterpret_cast<std::byte*>(memory_[r].data());
+      sync::write_initial_state<N>(region(static_cast<int>(r), plan.channels[0]), plan.channels[0],
+                                   first_sequence);
     }
     view_.layout = plan.channels[0];
     std::memset(scratch_, 0xcd, sizeof(scratch_));  // nobody may rely on what it holds
     view_.wait_budget_ns = static_cast<std::uint64_t>(budget.count());
+    for (int r = 0; r < N; ++r) {
+      locals_[static_cast<std::size_t>(r)] =
+          sync::view_of_rank<N>(arenas_, view_.layout, &words_[static_cast<std::size_t>(r)], r);
+    }
   }
 
   /// The context of a call on rank `rank`.
   context_type enter(int rank) {
     const auto r = static_cast<std::size_t>(rank);
     return {view_,
-            execution::local_rank{view_.arena[r], &words_[r], rank},
+            locals_[r],
             0,
             1,
             execution::thread_group{barrier_[r], 0, 1},
@@ -60,7 +65,9 @@ class hand_driven_channel {
   }
 
   sync::channel_view<N>& view() { return view_; }
-  sync::block_state<N>& state(int rank) { return *view_.layout.state(view_.arena[rank], 0); }
+  /// The channel's region of a rank.
+  std::byte* region(int rank) { return region(rank, view_.layout); }
+  sync::block_state<N>& state(int rank) { return *view_.layout.state(region(rank), 0); }
   const fault_report& report(int rank) const {
     return words_[static_cast<std::size_t>(rank)].report;
   }
@@ -69,13 +76,18 @@ class hand_driven_channel {
   struct alignas(256) line {
     std::byte bytes[256];
   };
+  std::byte* region(int rank, const sync::channel_layout<N>& layout) {
+    return arenas_[rank] + layout.begin;
+  }
   template <std::size_t... R>
   static std::array<execution::voting_barrier, N> barriers(std::index_sequence<R...>) {
     return {((void)R, execution::voting_barrier{1})...};
   }
 
   std::array<std::vector<line>, N> memory_;
+  std::byte* arenas_[N] = {};
   sync::channel_view<N> view_;
+  std::array<sync::rank_view<N>, N> locals_{};
   std::array<sync::host_words, N> words_{};
   std::array<execution::voting_barrier, N> barrier_ = barriers(std::make_index_sequence<N>{});
   alignas(16) std::byte scratch_[N][context_type::scratch_bytes];

@@ -23,15 +23,15 @@ constexpr bool travels = ((std::is_trivially_copyable_v<T> && std::is_trivially_
 
 template <int N>
 constexpr bool views_travel =
-    travels<pf::sync::channel_view<N>, pf::sync::channel_layout<N>, pf::peer_span<float, N>,
-            pf::peer_span<double, N>, pf::store_to_symmetric<float, N>,
+    travels<pf::sync::channel_view<N>, pf::sync::rank_view<N>, pf::sync::channel_layout<N>,
+            pf::peer_span<float, N>, pf::peer_span<double, N>, pf::store_to_symmetric<float, N>,
             pf::divide_by_ranks<float, N>>;
 
 static_assert(views_travel<1> && views_travel<2> && views_travel<8>);
-static_assert(travels<pf::sync::channel_shape, pf::transport::tile, pf::transport::tiling,
-                      pf::load_from<float>, pf::store_to<float>, pf::sum, pf::prod, pf::min,
-                      pf::max, pf::avg, pf::round_to<float>, pf::execution::local_rank,
-                      pf::execution::thread_group, pf::fault_report>);
+static_assert(
+    travels<pf::sync::channel_shape, pf::transport::tile, pf::transport::tiling,
+            pf::load_from<float>, pf::store_to<float>, pf::sum, pf::prod, pf::min, pf::max, pf::avg,
+            pf::round_to<float>, pf::execution::thread_group, pf::fault_report>);
 
 // Views of different element types or rank counts have nothing to do with each other.
 static_assert(!std::is_convertible_v<pf::peer_span<float, 2>, pf::peer_span<float, 4>>);

@@ -25,25 +25,30 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
   if (ahead >= tiles.tiles()) return true;
-  // The next tile to send is loaded before anything is waited for, and before all else.
-  transport::tile x = tiles.at(ahead);
-  auto next = t.load(x, load);
-  for ([[maybe_unused]] uint32_t step = 0;; ++step) {
-    const bool sends = lag == 0 || ahead < tiles.tiles();
-    if (sends) {
-      PEERFOLD_UNROLL
-      for (int p = 1; p < Context::size; ++p) t.send(p, x, next);
-      t.commit();
-    }
-    ahead += blocks;
-    if constexpr (lag == 0) {
+  const auto send_to_all = [&](const transport::tile& x,
+                               const typename Transport::fragment_type& values) {
+    PEERFOLD_UNROLL
+    for (int p = 1; p < Context::size; ++p) t.send(p, x, values);
+    t.commit();
+  };
+  if constexpr (lag == 0) {
+    for (;;) {
+      const transport::tile x = tiles.at(ahead);
+      const auto mine = t.load(x, load);
+      send_to_all(x, mine);
       const auto theirs = t.receive(x);
-      if (theirs) t.store(x, t.fold(x, next, theirs, op, finish), store);
+      if (theirs) t.store(x, t.fold(x, mine, theirs, op, finish), store);
+      ahead += blocks;
       if (ahead >= tiles.tiles()) return static_cast<bool>(theirs);
       if (!t.release()) return false;
-      x = tiles.at(ahead);
-      next = t.load(x, load);
-    } else {
+    }
+  } else {
+    // The next tile to send is loaded before anything is waited for.
+    transport::tile x = tiles.at(ahead);
+    auto next = t.load(x, load);
+    for (uint32_t step = 0;; ++step) {
+      if (ahead < tiles.tiles()) send_to_all(x, next);
+      ahead += blocks;
       x = tiles.at(ahead);
       if (ahead < tiles.tiles()) next = t.load(x, load);
       if (step < lag) continue;

@@ -30,38 +30,35 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   constexpr int n = Context::size;
   constexpr uint32_t lag = Transport::traits.lag;
   constexpr bool direct = Transport::traits.publishes_writes && reaches_peers<Store>;
-  constexpr uint32_t total_lag = direct ? lag : 2 * lag;
   const auto own = static_cast<uint32_t>(c.rank());
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
   if (ahead >= tiles.tiles()) return true;
-  const auto share_after = [&](uint32_t index, int step) {
-    return tiles.at(index, static_cast<uint32_t>(rank_after<n>(c.rank(), step)));
-  };
-  typename Transport::fragment_type next;
-  if constexpr (lag > 0 && n > 1) next = t.load(share_after(ahead, 1), load);
-  for ([[maybe_unused]] uint32_t step = 0;; ++step, ahead += blocks) {
+  uint32_t before_folding = lag;  // steps that only send ahead
+  uint32_t before_gathering = lag;
+  for (;; ahead += blocks) {
+    const uint32_t folding = ahead - lag * blocks;
+    const bool all_folded = direct && before_folding == 0 && folding >= tiles.tiles();
     if (ahead < tiles.tiles()) {  // scatter: to every rank its share
       PEERFOLD_UNROLL
       for (int p = 1; p < n; ++p) {
-        const auto x = share_after(ahead, p);
-        t.send(p, x, lag > 0 && p == 1 ? next : t.load(x, load));
+        const auto x = tiles.at(ahead, static_cast<uint32_t>(rank_after<n>(c.rank(), p)));
+        t.send(p, x, t.load(x, load));
       }
-      t.commit();
-      if constexpr (lag > 0 && n > 1) {  // before anything is waited for
-        if (ahead + blocks < tiles.tiles()) next = t.load(share_after(ahead + blocks, 1), load);
-      }
+    }
+    if (ahead < tiles.tiles() || all_folded) t.commit();
+    if (before_folding > 0) {
+      --before_folding;
+      continue;
     }
 
-    if constexpr (lag > 0) {
-      if (step < lag) continue;
-    }
-    const uint32_t folding = ahead - lag * blocks;
-    if (folding < tiles.tiles()) {  // fold the own share, send the result to all
-      const auto x = tiles.at(folding, own);
+    if (direct || folding < tiles.tiles()) {  // fold the own share, send the result to all
+      const auto x = tiles.at(folding, own);  // empty behind the last
       const auto mine = t.load(x, load);
+      const auto theirs = t.receive(x);
+      if (all_folded) return static_cast<bool>(theirs);
       typename Transport::fragment_type result;
-      if (const auto theirs = t.receive(x)) result = t.fold(x, mine, theirs, op, finish);
+      if (theirs) result = t.fold(x, mine, theirs, op, finish);
       if (!t.release()) return false;
       t.store(x, result, store);
       PEERFOLD_UNROLL
@@ -75,19 +72,12 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       if constexpr (!direct) t.commit();
     }
 
-    if constexpr (total_lag > 0) {
-      if (step < total_lag) continue;
-    }
-    const uint32_t gathering = ahead - total_lag * blocks;
-    const bool last = gathering + blocks >= tiles.tiles();
-    if constexpr (direct) {
-      if (!last) continue;
-      if constexpr (n > 1) {
-        t.commit();
-        return static_cast<bool>(t.receive({}));
+    if constexpr (!direct) {  // gather what the others folded
+      if (before_gathering > 0) {
+        --before_gathering;
+        continue;
       }
-      return true;
-    } else {  // gather what the others folded
+      const uint32_t gathering = ahead - 2 * lag * blocks;
       const auto share_of = [&](int q) { return tiles.at(gathering, static_cast<uint32_t>(q)); };
       const auto theirs = t.receive_each(share_of);
       if (theirs) {
@@ -97,7 +87,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
           t.store_from(q, share_of(q), theirs, store);
         }
       }
-      if (last) return static_cast<bool>(theirs);
+      if (gathering + blocks >= tiles.tiles()) return static_cast<bool>(theirs);
       if (!t.release()) return false;
     }
   }

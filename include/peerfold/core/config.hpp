@@ -29,11 +29,14 @@
 #define PEERFOLD_DEVICE_PASS 0
 #endif
 
-/// Unrolls the loop that follows (on the device; a host compiler decides for itself).
+/// Unrolls the loop that follows, or keeps it short (on the device; a host compiler decides for
+/// itself).
 #if defined(__CUDA_ARCH__)
 #define PEERFOLD_UNROLL _Pragma("unroll")
+#define PEERFOLD_NO_UNROLL _Pragma("unroll 1")
 #else
 #define PEERFOLD_UNROLL
+#define PEERFOLD_NO_UNROLL
 #endif
 
 /// Keeps a rarely taken path out of line, so that it costs the fast path no registers.
@@ -77,6 +80,15 @@ template <class To, class From>
   requires(sizeof(To) == sizeof(From))
 PEERFOLD_HD constexpr To bit_cast(const From& from) noexcept {
   return __builtin_bit_cast(To, from);
+}
+
+/// The value, at this point of the program and no sooner: on the device, what is computed from a
+/// load in flight would otherwise be moved up, where it waits for the load before all else.
+PEERFOLD_HD inline uint32_t not_before(uint32_t value) noexcept {
+#if PEERFOLD_DEVICE_PASS
+  asm volatile("" : "+r"(value));
+#endif
+  return value;
 }
 
 }  // namespace peerfold

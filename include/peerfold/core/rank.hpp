@@ -17,6 +17,7 @@ concept rank_count = (N >= 1 && N <= max_ranks);
 /// this order spreads the traffic: at no moment do all ranks write to the same one.
 template <int N>
 PEERFOLD_HD constexpr int rank_after(int rank, int step) noexcept {
+  if constexpr (N == 2) return rank ^ step;
   const int next = rank + step;
   return next < N ? next : next - N;
 }

@@ -17,22 +17,32 @@
 
 namespace peerfold::execution {
 
-/// What a stream is capturing, if anything.
-struct capture_state {
+/// Which stream it is, and what it is capturing, if anything.
+struct stream_state {
+  cudaStream_t stream = nullptr;
+  unsigned long long number = 0;  ///< a handle may come again; this does not
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  unsigned long long id = 0;
+  unsigned long long capture = 0;         ///< which one; 0 if none
   const cudaGraphNode_t* last = nullptr;  ///< the nodes that the next one would depend on
   std::size_t count = 0;
 
-  [[nodiscard]] static cudaError_t of(cudaStream_t stream, capture_state& state) noexcept {
+  [[nodiscard]] bool capturing() const noexcept { return status == cudaStreamCaptureStatusActive; }
+
+  [[nodiscard]] cudaError_t read(cudaStream_t of) noexcept {
+    *this = {};
+    stream = of;
+    const cudaError_t result = cudaStreamGetId(stream, &number);
+    return result == cudaSuccess ? read_capture() : result;
+  }
+
+  [[nodiscard]] cudaError_t read_capture() noexcept {
     cudaGraph_t graph = nullptr;
+    capture = 0;
 #if CUDART_VERSION >= 13000
     const cudaGraphEdgeData* edges = nullptr;
-    return cudaStreamGetCaptureInfo(stream, &state.status, &state.id, &graph, &state.last, &edges,
-                                    &state.count);
+    return cudaStreamGetCaptureInfo(stream, &status, &capture, &graph, &last, &edges, &count);
 #else
-    return cudaStreamGetCaptureInfo(stream, &state.status, &state.id, &graph, &state.last,
-                                    &state.count);
+    return cudaStreamGetCaptureInfo(stream, &status, &capture, &graph, &last, &count);
 #endif
   }
 };
@@ -87,9 +97,9 @@ class channel_use {
     return marked_ && cudaEventQuery(done_) == cudaErrorNotReady;
   }
 
-  /// Whether the last launch was one rank's own, into this stream.
-  [[nodiscard]] bool alone_in(cudaStream_t stream) const noexcept {
-    return alone_ && stream_ == stream;
+  /// Whether the last launch was one rank's own, into this stream, or the same capture of it.
+  [[nodiscard]] bool alone_in(const stream_state& now) const noexcept {
+    return alone_ && last_.number == now.number && last_.capture == now.capture;
   }
 
   /// What note() must know of a launch and its stream.
@@ -99,67 +109,65 @@ class channel_use {
     bool alone;     ///< of one rank among several of its device
   };
 
-  /// Before a launch into `stream`: makes it wait for an earlier launch into another one.
-  [[nodiscard]] error admit(cudaStream_t stream) {
-    capture_ = {};
-    cudaError_t status = capture_state::of(stream, capture_);
-    if (status != cudaSuccess) return cuda_failure(status, "options.stream: not a usable stream");
-    if (capture_.status == cudaStreamCaptureStatusInvalidated) {
+  /// Before a launch into a stream: makes it wait for an earlier launch into another one.
+  [[nodiscard]] error admit(const stream_state& now) {
+    if (now.status == cudaStreamCaptureStatusInvalidated) {
       return {errc::cuda_failure, "options.stream: its capture was invalidated; end it first"};
     }
-    if (capture_.status == cudaStreamCaptureStatusActive) {
-      if (captured_ == capture_.id && last_node_ != nullptr &&
-          !precedes(last_node_, capture_.last, capture_.count)) {
+    if (now.capturing()) {
+      if (last_.capture == now.capture && last_node_ != nullptr &&
+          !precedes(last_node_, now.last, now.count)) {
         return {errc::channel_conflict,
                 "options.stream: this capture already uses the channel in a branch that nothing "
                 "orders before this call; join the branches, or use another channel"};
       }
       return {};
     }
-    if (used_ && stream != stream_) {
-      if (lasts_) {
-        capture_state before;
-        status = capture_state::of(stream_, before);
-        if (before.status != cudaStreamCaptureStatusNone) {
-          return {errc::channel_conflict,
-                  "options.stream: the channel was last used on the team's own stream, which is "
-                  "being captured; end that capture first, or use another channel"};
-        }
-        if (status == cudaSuccess && !marked_) status = cudaEventRecord(done_, stream_);
+    if (!used_ || now.number == eager_.number) return {};
+    cudaError_t status = cudaSuccess;
+    if (lasts_) {
+      stream_state before;
+      status = before.read(eager_.stream);
+      if (before.status != cudaStreamCaptureStatusNone) {
+        return {errc::channel_conflict,
+                "options.stream: the channel was last used on the team's own stream, which is "
+                "being captured; end that capture first, or use another channel"};
       }
-      if (status == cudaSuccess) status = cudaStreamWaitEvent(stream, done_, 0);
+      if (status == cudaSuccess && !marked_) status = cudaEventRecord(done_, eager_.stream);
     }
+    if (status == cudaSuccess) status = cudaStreamWaitEvent(now.stream, done_, 0);
     return cuda_failure(status, "options.stream: waiting for the channel's other stream");
   }
 
-  /// After the launch. Within a capture nothing needs marking: edges order it.
-  [[nodiscard]] error note(cudaStream_t stream, const launch& how) {
+  /// After a launch into the stream that was admitted as `before`. Within a capture nothing needs
+  /// marking: edges order it.
+  [[nodiscard]] error note(const stream_state& before, const launch& how) {
     alone_ = how.alone;
-    if (capture_.status == cudaStreamCaptureStatusActive) {
-      captured_ = capture_.id;
-      const cudaError_t status = capture_state::of(stream, capture_);
-      last_node_ = status == cudaSuccess && capture_.count > 0 ? capture_.last[0] : nullptr;
+    last_ = before;
+    if (last_.capturing()) {
+      const cudaError_t status = last_.read_capture();
+      last_node_ = status == cudaSuccess && last_.count > 0 ? last_.last[0] : nullptr;
       return cuda_failure(status, "options.stream: reading its capture");
     }
     used_ = true;
-    stream_ = stream;
+    eager_ = last_;
     lasts_ = how.lasts;
     // A caller's stream may be gone when the next one comes.
     marked_ = how.mark_now || !how.lasts;
     if (!marked_) return {};
-    return cuda_failure(cudaEventRecord(done_, stream), "options.stream: recording an event");
+    return cuda_failure(cudaEventRecord(done_, eager_.stream),
+                        "options.stream: recording an event");
   }
 
  private:
   cudaEvent_t done_ = nullptr;
-  cudaStream_t stream_ = nullptr;
-  bool used_ = false;
+  stream_state last_;   ///< of the last launch
+  stream_state eager_;  ///< of the last one outside captures
+  bool used_ = false;   ///< there was one
   bool alone_ = false;
   bool lasts_ = false;
   bool marked_ = false;
-  capture_state capture_;
-  unsigned long long captured_ = 0;
-  cudaGraphNode_t last_node_ = nullptr;
+  cudaGraphNode_t last_node_ = nullptr;  ///< of the last capture
 };
 
 }  // namespace peerfold::execution

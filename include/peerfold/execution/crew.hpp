@@ -25,21 +25,23 @@ class crew {
 
   explicit crew(int width) : barrier_{width} {
     threads_.reserve(static_cast<std::size_t>(width));
-    for (int lane = 0; lane < width; ++lane) {
-      threads_.emplace_back([this, lane, width] { work(thread_group{barrier_, lane, width}); });
+#if PEERFOLD_EXCEPTIONS
+    try {
+#endif
+      for (int lane = 0; lane < width; ++lane) {
+        threads_.emplace_back([this, lane, width] { work(thread_group{barrier_, lane, width}); });
+      }
+#if PEERFOLD_EXCEPTIONS
+    } catch (...) {  // the system has no more threads; those that run must end
+      stop();
+      throw;
     }
+#endif
   }
   crew(const crew&) = delete;
   crew& operator=(const crew&) = delete;
 
-  ~crew() {
-    {
-      const std::lock_guard lock{mutex_};
-      stop_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~crew() { stop(); }
 
   /// Held by a caller from before start() until after finish().
   [[nodiscard]] std::mutex& turn() noexcept { return turn_; }
@@ -60,6 +62,15 @@ class crew {
   }
 
  private:
+  void stop() noexcept {
+    {
+      const std::lock_guard lock{mutex_};
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
   void work(const thread_group& group) {
     // The caller's program may have been built to flush subnormals; results here must not depend
     // on it.

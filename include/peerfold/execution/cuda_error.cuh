@@ -8,15 +8,16 @@
 #include <cuda_runtime.h>
 
 #include <string>
+#include <string_view>
 
 namespace peerfold::execution {
 
 /// No error for cudaSuccess; else what failed while doing `what`. Clears CUDA's last error.
-[[nodiscard]] inline error cuda_failure(cudaError_t status, const std::string& what) {
+[[nodiscard]] inline error cuda_failure(cudaError_t status, std::string_view what) {
   if (status == cudaSuccess) return {};
   static_cast<void>(cudaGetLastError());
   return {errc::cuda_failure,
-          what + ": " + cudaGetErrorName(status) + ", " + cudaGetErrorString(status)};
+          std::string{what} + ": " + cudaGetErrorName(status) + ", " + cudaGetErrorString(status)};
 }
 
 /// Restores the calling thread's device when it goes.

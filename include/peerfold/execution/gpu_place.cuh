@@ -23,6 +23,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -78,8 +79,8 @@ class gpu_place::ranks {
     return provider_;
   }
   [[nodiscard]] int channels() const noexcept { return static_cast<int>(plan_.channels.size()); }
-  [[nodiscard]] const sync::channel_shape& shape(int channel) const noexcept {
-    return plan_.channels[static_cast<std::size_t>(channel)].shape;
+  [[nodiscard]] sync::channel_shape shape(int channel) const noexcept {
+    return plan_.channels[static_cast<std::size_t>(channel)].shape();
   }
   [[nodiscard]] std::size_t staging_bytes() const noexcept { return plan_.bytes; }
   [[nodiscard]] sync::host_words& words(int rank) noexcept { return words_->of_rank[rank]; }
@@ -92,15 +93,19 @@ class gpu_place::ranks {
     return streams_[static_cast<std::size_t>(rank)];
   }
 
-  /// What a rank sees of a channel: within one process, all see the same.
+  /// What all ranks know of a channel.
   [[nodiscard]] sync::channel_view<N> view(int channel) const noexcept {
     sync::channel_view<N> view;
-    for (std::size_t r = 0; r < N; ++r) view.arena[r] = arenas_[r];
     view.layout = plan_.channels[static_cast<std::size_t>(channel)];
     view.wait_budget_ns = budget_ns_;
     view.delay_seed = delay_seed_;
     view.channel = channel;
     return view;
+  }
+  /// How rank `rank` reaches a channel: within one process, an arena has one address.
+  [[nodiscard]] sync::rank_view<N> view_of(int rank, int channel) noexcept {
+    return sync::view_of_rank<N>(arenas_, plan_.channels[static_cast<std::size_t>(channel)],
+                                 &words(rank), rank);
   }
 
   [[nodiscard]] error synchronize() {
@@ -116,7 +121,8 @@ class gpu_place::ranks {
     return {};
   }
 
-  /// Enqueues bodies[r] for every rank r of [first, last): one launch a device.
+  /// Enqueues bodies[r] for every rank r of [first, last): one launch a device, all or none of
+  /// them.
   template <class Body>
   [[nodiscard]] error launch(int channel, const launch_plan& plan,
                              const std::array<Body, N>& bodies, int first, int last,
@@ -128,27 +134,53 @@ class gpu_place::ranks {
       if (error reason = kernel_of<N, N, Body>::entry.load(device, guard)) return reason;
     }
     const bool team_call = last - first == N && N > 1;
-    if (!team_call) {
-      if (error reason = check_stream(channel, first, options)) return reason;
+    if (team_call && options.stream) {
+      return {errc::invalid_argument,
+              "options.stream: a team's call runs on the team's own streams; leave it unset, or "
+              "call for each rank"};
     }
-    std::array<bool, N> launched{};
+    // Calls of the team are launched one after another, so that all devices see them in one order.
+    std::unique_lock<std::shared_mutex> alone{launching_, std::defer_lock};
+    std::shared_lock<std::shared_mutex> beside{launching_, std::defer_lock};
+    team_call ? alone.lock() : beside.lock();
+    std::array<std::unique_lock<std::mutex>, N> turns;
+    for (int q = 0; q < N && !team_call; ++q) {
+      if (device(q) == device(first)) {
+        turns[static_cast<std::size_t>(q)] = std::unique_lock{use_of(channel, q).turn};
+      }
+    }
+
+    std::array<ranks_together, N> launches;
+    std::size_t count = 0;
     for (int r = first; r < last; ++r) {
-      if (launched[static_cast<std::size_t>(r)]) continue;
-      ranks_together together;
-      for (int q = r; q < last; ++q) {
-        if (device(q) != device(r)) continue;
-        launched[static_cast<std::size_t>(q)] = true;
-        together.rank[together.count++] = q;
+      const auto same = std::find_if(launches.begin(), launches.begin() + count,
+                                     [&](const auto& l) { return device(l.rank[0]) == device(r); });
+      if (same == launches.begin() + count) {
+        same->stream.stream = options.stream ? *options.stream : stream(r);
+        ++count;
       }
-      const cudaStream_t stream = options.stream && !team_call ? *options.stream : this->stream(r);
-      error reason = cuda_failure(guard.set(device(r)), "devices: selecting one");
+      same->rank[same->count++] = r;
+    }
+    if (error reason = admit(channel, launches, count, options, guard)) return reason;
+    for (std::size_t i = 0; i < count; ++i) {
+      error reason = cuda_failure(guard.set(device(launches[i].rank[0])), "selecting a device");
       if (!reason) {
-        reason = together.count == 1 ? launch_together<1>(channel, plan, bodies, together, stream)
-                                     : launch_together<N>(channel, plan, bodies, together, stream);
+        reason = launches[i].count == 1 ? launch_together<1>(channel, plan, bodies, launches[i])
+                                        : launch_together<N>(channel, plan, bodies, launches[i]);
       }
-      if (reason) return reason;
+      if (reason) {
+        // Those launched already would wait for this one.
+        if (i > 0) abort();
+        return reason;
+      }
     }
     return {};
+  }
+
+  /// Makes running calls return, and those that have not begun.
+  void abort() noexcept {
+    for (int r = 0; r < N; ++r) arch::store_relaxed(&words(r).abort, std::uint32_t{1});
+    poison_all();
   }
 
   /// Tells kernels that have not begun to wait. Copied, so that it needs no multiprocessor.
@@ -164,10 +196,11 @@ class gpu_place::ranks {
   }
 
  private:
-  /// Ranks of one device.
+  /// Ranks of one device, and where they are launched together.
   struct ranks_together {
-    int rank[N];
+    int rank[N] = {};
     int count = 0;
+    stream_state stream;
   };
 
   struct shared_words {
@@ -241,44 +274,66 @@ class gpu_place::ranks {
   [[nodiscard]] cudaError_t clear_arena(std::byte* arena, const team_options& options,
                                         cudaStream_t stream) {
     cudaError_t status = cudaMemsetAsync(arena, 0, plan_.bytes, stream);
-    if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
     for (const auto& layout : plan_.channels) {
       // An image of the whole arena would be large: only states and flags differ from zero.
-      sync::channel_layout<N> image_layout{layout.shape, 0};
       struct alignas(128) line {
         std::byte bytes[128];
       };
-      std::vector<line> image(image_layout.packets / sizeof(line));
-      sync::write_initial_state<N>(image.data()->bytes, image_layout, options.first_sequence);
+      std::vector<line> image(layout.packets / sizeof(line));
+      sync::write_initial_state<N>(image.data()->bytes, layout, options.first_sequence);
       if (status == cudaSuccess) {
-        status = cudaMemcpy(arena + layout.states, image.data(), image_layout.packets,
-                            cudaMemcpyHostToDevice);
+        status = cudaMemcpyAsync(arena + layout.begin, image.data(), layout.packets,
+                                 cudaMemcpyHostToDevice, stream);
       }
+      // Kernels of any stream come next, and the image goes.
+      if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
     }
     return status;
   }
 
-  /// Enqueues the ranks `together`, of one device, as one kernel.
+  /// Whether these launches may be made; makes their streams wait for the channel's last uses.
+  [[nodiscard]] error admit(int channel, std::array<ranks_together, N>& launches, std::size_t count,
+                            const call_options& options, device_guard& guard) {
+    int captured = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      ranks_together& together = launches[i];
+      const int rank = together.rank[0];
+      stream_state& now = together.stream;
+      cudaError_t status = guard.set(device(rank));
+      if (status == cudaSuccess) status = now.read(now.stream);
+      if (error reason = cuda_failure(status, "options.stream: not a usable stream")) return reason;
+      captured += now.capturing() ? 1 : 0;
+      if (together.count < ranks_on_device(rank)) {
+        if (error reason = check_shared_device(channel, rank, options, now)) return reason;
+      }
+      for (int l = 0; l < together.count; ++l) {
+        if (error reason = use_of(channel, together.rank[l]).last.admit(now)) return reason;
+      }
+    }
+    if (captured != 0 && captured != static_cast<int>(count)) {
+      return {errc::channel_conflict,
+              "team: some of its streams are being captured, others are not; capture the streams "
+              "of all ranks, or none"};
+    }
+    return {};
+  }
+
+  /// Enqueues ranks of one device as one kernel.
   template <int Count, class Body>
   [[nodiscard]] error launch_together(int channel, const launch_plan& plan,
                                       const std::array<Body, N>& bodies,
-                                      const ranks_together& together, cudaStream_t stream) {
+                                      const ranks_together& together) {
     auto arguments = arguments_of<Count>(view(channel), bodies);
-    std::array<std::unique_lock<std::mutex>, N> turns;
     for (int l = 0; l < together.count; ++l) {
       const int q = together.rank[l];
-      const auto i = static_cast<std::size_t>(q);
-      arguments.local[l] = {arenas_[i], &words_->of_rank[q], q};
-      std::memcpy(&arguments.body[l], &bodies[i], sizeof(Body));
-      use& u = use_of(channel, q);
-      turns[static_cast<std::size_t>(l)] = std::unique_lock{u.turn};
-      if (error reason = u.last.admit(stream)) return reason;
+      arguments.local[l] = view_of(q, channel);
+      std::memcpy(&arguments.body[l], &bodies[static_cast<std::size_t>(q)], sizeof(Body));
     }
     cudaLaunchConfig_t config{};
     config.gridDim =
         dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(together.count));
     config.blockDim = dim3(static_cast<unsigned>(plan.width));
-    config.stream = stream;
+    config.stream = together.stream.stream;
     if (error reason =
             cuda_failure(cudaLaunchKernelEx(&config, &collective_kernel<N, Count, Body>, arguments),
                          "launching a collective")) {
@@ -289,18 +344,18 @@ class gpu_place::ranks {
       const int sharing = ranks_on_device(q);
       // A stream may share a hardware queue with that of a rank that waits: marked at once, it need
       // not be asked while one does.
-      const channel_use::launch how{.lasts = stream == this->stream(q),
+      const channel_use::launch how{.lasts = together.stream.stream == stream(q),
                                     .mark_now = sharing > 1,
                                     .alone = together.count < sharing};
-      if (error reason = use_of(channel, q).last.note(stream, how)) return reason;
+      if (error reason = use_of(channel, q).last.note(together.stream, how)) return reason;
     }
     return {};
   }
 
   /// Ranks that share a device and launch for themselves wait for each other, so each needs a
   /// stream of its own: behind the other in one stream, the second would never start.
-  [[nodiscard]] error check_stream(int channel, int rank, const call_options& options) {
-    if (ranks_on_device(rank) == 1) return {};
+  [[nodiscard]] error check_shared_device(int channel, int rank, const call_options& options,
+                                          const stream_state& now) {
     for (int q = 0; q < N; ++q) {
       if (q == rank || device(q) != device(rank)) continue;
       if (!options.stream) {
@@ -309,9 +364,7 @@ class gpu_place::ranks {
                     " share device " + std::to_string(device(rank)) +
                     "; give each rank's calls a stream of its own, or call for the team"};
       }
-      use& other = use_of(channel, q);
-      const std::lock_guard lock{other.turn};
-      if (other.last.alone_in(*options.stream)) {
+      if (use_of(channel, q).last.alone_in(now)) {
         return {errc::channel_conflict, "options.stream: rank " + std::to_string(q) +
                                             " of the same device uses it; ranks " +
                                             "that share a device need a stream each"};
@@ -345,18 +398,18 @@ class gpu_place::ranks {
       }
       return true;
     };
-    const auto wait_until = [&](clock::time_point end) {
+    const auto wait_for = [&](std::chrono::nanoseconds limit) {
+      const auto begin = clock::now();
       while (!idle()) {
-        if (clock::now() >= end) return false;
+        if (clock::now() - begin >= limit) return false;
         std::this_thread::sleep_for(std::chrono::microseconds{50});
       }
       return true;
     };
-    bool ended = wait_until(clock::now() + std::chrono::nanoseconds{budget_ns_});
+    bool ended = wait_for(std::chrono::nanoseconds{budget_ns_});
     if (!ended && words_ != nullptr) {
-      for (int r = 0; r < N; ++r) arch::store_relaxed(&words(r).abort, std::uint32_t{1});
-      poison_all();
-      ended = wait_until(clock::now() + std::chrono::seconds{5});
+      abort();
+      ended = wait_for(std::chrono::seconds{5});
     }
     static_cast<void>(cudaGetLastError());
     return ended;
@@ -384,10 +437,11 @@ class gpu_place::ranks {
   std::vector<int> devices_;
   std::shared_ptr<memory::provider> provider_;
   sync::arena_plan<N> plan_;
-  std::array<std::byte*, N> arenas_{};
+  std::byte* arenas_[N] = {};
   std::array<cudaStream_t, N> streams_{};
   std::array<cudaStream_t, N> aborts_{};
   std::vector<std::unique_ptr<use>> uses_;  ///< by rank, then channel
+  std::shared_mutex launching_;             ///< held alone by calls of the team
   shared_words* words_ = nullptr;           ///< pinned and mapped: one address on host and devices
   std::uint64_t budget_ns_;
   std::uint64_t delay_seed_;

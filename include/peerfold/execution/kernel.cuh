@@ -23,13 +23,13 @@ inline constexpr int most_threads = 512;
 template <int N, int Count, class Body>
 struct kernel_arguments {
   // What a kernel reads first stands first: a line of arguments is read when it is first touched.
-  local_rank local[Count];
+  sync::rank_view<N> local[Count];
   Body body[Count];
   sync::channel_view<N> channel;
 };
 
 template <int N, int Count, class Body>
-__global__ void __launch_bounds__(most_threads)
+__global__ void __launch_bounds__(most_threads, 1)
     collective_kernel(const __grid_constant__ kernel_arguments<N, Count, Body> arguments) {
   static_assert(stl::is_trivially_copyable_v<kernel_arguments<N, Count, Body>>,
                 "functors travel to GPUs as bytes: they must be trivially copyable");
@@ -47,16 +47,20 @@ __global__ void __launch_bounds__(most_threads)
 }
 
 /// Uses `Bytes` bytes of local memory a thread.
-template <int Bytes>
+template <std::size_t Bytes>
 __global__ void local_memory_kernel(volatile char* out) {
   volatile char bytes[Bytes];
 #pragma unroll 1
-  for (int i = 0; i < Bytes; ++i) bytes[i] = static_cast<char>(i);
+  for (std::size_t i = 0; i < Bytes; ++i) bytes[i] = static_cast<char>(i);
   if (out != nullptr) *out = bytes[threadIdx.x];
 }
 
-/// Makes the current device hold local memory for kernels that need `bytes` a thread. The launch of
-/// a kernel that needs more than any before waits for running kernels, which may wait for it.
+/// The most local memory that a kernel may need, in bytes a thread.
+inline constexpr std::size_t most_local_bytes = 4096;
+
+/// Makes the current device hold local memory for kernels that need `bytes` a thread, at most
+/// most_local_bytes. The launch of a kernel that needs more than any before waits for running
+/// kernels, which may wait for it.
 [[nodiscard]] inline cudaError_t reserve_local_memory(std::size_t bytes) noexcept {
   if (bytes == 0) return cudaSuccess;
   if (bytes <= 128) {
@@ -64,7 +68,7 @@ __global__ void local_memory_kernel(volatile char* out) {
   } else if (bytes <= 512) {
     local_memory_kernel<512><<<1, 1>>>(nullptr);
   } else {
-    local_memory_kernel<4096><<<1, 1>>>(nullptr);
+    local_memory_kernel<most_local_bytes><<<1, 1>>>(nullptr);
   }
   const cudaError_t status = cudaGetLastError();
   return status == cudaSuccess ? cudaStreamSynchronize(nullptr) : status;
@@ -90,6 +94,12 @@ class kernel_entry {
     cudaFuncAttributes attributes;
     cudaError_t status = guard.set(device);
     if (status == cudaSuccess) status = cudaFuncGetAttributes(&attributes, function_);
+    if (status == cudaSuccess && attributes.localSizeBytes > most_local_bytes) {
+      return {errc::out_of_resources, "functors: a kernel needs " +
+                                          std::to_string(attributes.localSizeBytes) +
+                                          " bytes of local memory a thread; " +
+                                          std::to_string(most_local_bytes) + " are the most"};
+    }
     if (status == cudaSuccess) status = reserve_local_memory(attributes.localSizeBytes);
     if (status == cudaSuccess) loaded_.fetch_or(bit, std::memory_order_release);
     return cuda_failure(status, "loading kernels on device " + std::to_string(device) +

@@ -14,7 +14,8 @@ struct CUstream_st;  // what a cudaStream_t points to; known here without CUDA's
 
 namespace peerfold {
 
-/// One channel of a team: calls on different channels may overlap.
+/// One channel of a team: calls on different channels may overlap where their streams do. (Calls of
+/// the team share its streams, and so run one after another.)
 struct channel_options {
   /// Blocks a rank may use at once; 0: an equal part of what fits. The blocks of all channels and
   /// of all ranks of a device are resident together: more than fit are refused.
@@ -42,7 +43,7 @@ struct call_options {
   int channel = 0;
   int max_blocks = 0;  ///< at most so many blocks a rank; 0: as many as the channel has
   /// GPU places: the stream of a rank's call; unset: the team's own stream of the rank, which ranks
-  /// of one device share: those must each name another. Team calls always use the team's streams.
+  /// of one device share: those must each name another. Team calls use the team's streams.
   std::optional<CUstream_st*> stream{};
 };
 

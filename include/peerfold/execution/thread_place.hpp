@@ -79,8 +79,8 @@ class thread_place::ranks {
     return provider_;
   }
   [[nodiscard]] int channels() const noexcept { return static_cast<int>(plan_.channels.size()); }
-  [[nodiscard]] const sync::channel_shape& shape(int channel) const noexcept {
-    return plan_.channels[static_cast<std::size_t>(channel)].shape;
+  [[nodiscard]] sync::channel_shape shape(int channel) const noexcept {
+    return plan_.channels[static_cast<std::size_t>(channel)].shape();
   }
   [[nodiscard]] std::size_t staging_bytes() const noexcept { return plan_.bytes; }
   [[nodiscard]] sync::host_words& words(int rank) noexcept {
@@ -89,26 +89,33 @@ class thread_place::ranks {
   [[nodiscard]] int narrowest() const noexcept { return workers_; }
   [[nodiscard]] int widest() const noexcept { return workers_; }
 
-  /// What rank `rank` sees of a channel.
+  /// What all ranks know of a channel.
   [[nodiscard]] sync::channel_view<N> view(int channel) const noexcept {
     sync::channel_view<N> view;
-    for (std::size_t r = 0; r < N; ++r) view.arena[r] = arenas_[r];
     view.layout = plan_.channels[static_cast<std::size_t>(channel)];
     view.wait_budget_ns = budget_ns_;
     view.delay_seed = delay_seed_;
     view.channel = channel;
     return view;
   }
+  /// How rank `rank` reaches a channel.
+  [[nodiscard]] sync::rank_view<N> view_of(int rank, int channel) noexcept {
+    return sync::view_of_rank<N>(arenas_, plan_.channels[static_cast<std::size_t>(channel)],
+                                 &words(rank), rank);
+  }
 
   /// Runs bodies[r](context) on the threads of every rank r of [first, last), and waits for them.
   template <class Body>
   [[nodiscard]] error launch(int channel, const launch_plan& plan,
                              const std::array<Body, N>& bodies, int first, int last,
-                             const call_options& /*options*/) {
+                             const call_options& options) {
+    if (options.stream) {
+      return {errc::invalid_argument, "options.stream: threads have no streams; leave it unset"};
+    }
     struct job {
       const Body* body;
       sync::channel_view<N> channel;
-      local_rank local;
+      sync::rank_view<N> local;
       int blocks;
     };
     const auto run = [](const void* opaque, const thread_group& group, void* scratch) {
@@ -116,13 +123,14 @@ class thread_place::ranks {
       for (int block = 0; block < j.blocks; ++block) {
         context<N> c{j.channel, j.local, block, j.blocks, group, scratch, Body::which};
         static_cast<void>((*j.body)(c));
+        group.sync();  // the next block uses the same scratch memory
       }
     };
     std::array<job, N> jobs;
     std::array<std::unique_lock<std::mutex>, N> turns;
     for (int r = first; r < last; ++r) {
       const auto i = static_cast<std::size_t>(r);
-      jobs[i] = {&bodies[i], view(channel), {arenas_[i], &words(r), r}, plan.blocks};
+      jobs[i] = {&bodies[i], view(channel), view_of(r, channel), plan.blocks};
       turns[i] = std::unique_lock{crew_of(channel, r).turn()};
     }
     for (int r = first; r < last; ++r) {
@@ -153,7 +161,7 @@ class thread_place::ranks {
 
   [[nodiscard]] error start(const team_options& options) {
     for (int r = 0; r < N; ++r) {
-      auto*& arena = arenas_[static_cast<std::size_t>(r)];
+      auto*& arena = arenas_[r];
       arena = static_cast<std::byte*>(provider_->allocate(r, plan_.bytes));
       if (arena == nullptr) {
         return {errc::out_of_resources,
@@ -161,7 +169,7 @@ class thread_place::ranks {
       }
       std::memset(arena, 0, plan_.bytes);
       for (const auto& layout : plan_.channels) {
-        sync::write_initial_state<N>(arena, layout, options.first_sequence);
+        sync::write_initial_state<N>(arena + layout.begin, layout, options.first_sequence);
       }
     }
 #if PEERFOLD_EXCEPTIONS
@@ -184,7 +192,7 @@ class thread_place::ranks {
 
   std::shared_ptr<memory::provider> provider_ = std::make_shared<host_provider>();
   sync::arena_plan<N> plan_;
-  std::array<std::byte*, N> arenas_{};
+  std::byte* arenas_[N] = {};
   std::array<sync::host_words, N> words_{};
   int workers_;
   std::uint64_t budget_ns_;

@@ -32,13 +32,15 @@ inline constexpr policy two_shot_store{algorithm_id::two_shot, transport_id::sto
 inline constexpr std::array all_policies{one_shot_packet, one_shot_store, two_shot_packet,
                                          two_shot_store};
 
-/// "one_shot/packet" and the like, or "automatic".
+/// "one_shot/packet" and the like, or "automatic"; what names no policy: "one_shot/automatic".
 constexpr std::string_view to_string(const policy& p) noexcept {
-  if (p == one_shot_packet) return "one_shot/packet";
-  if (p == one_shot_store) return "one_shot/store";
-  if (p == two_shot_packet) return "two_shot/packet";
-  if (p == two_shot_store) return "two_shot/store";
-  return p == automatic ? "automatic" : "(no policy)";
+  constexpr std::string_view names[3][3] = {
+      {"automatic", "automatic/packet", "automatic/store"},
+      {"one_shot/automatic", "one_shot/packet", "one_shot/store"},
+      {"two_shot/automatic", "two_shot/packet", "two_shot/store"}};
+  const auto a = static_cast<std::size_t>(p.algorithm);
+  const auto t = static_cast<std::size_t>(p.transport);
+  return a < 3 && t < 3 ? names[a][t] : "(no policy)";
 }
 
 /// The policy of that name; nothing if there is none.

@@ -32,72 +32,84 @@ struct alignas(16) pair_sequence {
                       ///< known; for transports with credits
 };
 
-/// What a block keeps between calls; touched by its own rank only.
+/// The ranks beside one; room for one where there are none.
+template <int N>
+inline constexpr int most_others = N > 1 ? N - 1 : 1;
+
+/// A peer's position among the others of a rank: ascending, without the rank itself.
+template <int N>
+PEERFOLD_HD constexpr int peer_index(int peer, int of_rank) noexcept {
+  if constexpr (N <= 2) return 0;
+  return peer < of_rank ? peer : peer - 1;
+}
+
+/// What a block keeps between calls, by peer_index; touched by its own rank only.
 template <int N>
 struct alignas(64) block_state {
-  pair_sequence packet[N];
-  pair_sequence store[N];
+  pair_sequence packet[most_others<N>];
+  pair_sequence store[most_others<N>];
   uint32_t busy;  ///< 1 while a kernel uses the block
 };
 
-/// The offsets of one channel's region, in bytes from the start of the arena.
+/// The offsets within one channel's region, in bytes. The states come first.
 template <int N>
 struct channel_layout {
-  static constexpr int peers = N > 1 ? N - 1 : 1;
-
-  channel_shape shape;
-  size_t states = 0;
+  // What kernels read first stands first: it shares a line with their other arguments.
+  uint32_t packet_lines = 0;  ///< as in the shape
+  uint32_t store_bytes = 0;   ///< as in the shape
   size_t packets = 0;
   size_t flags = 0;
   size_t stores = 0;
-  size_t end = 0;
+  size_t begin = 0;  ///< of the region, in the arena
+  size_t end = 0;    ///< likewise
+  int blocks = 0;    ///< as in the shape
 
   channel_layout() = default;
 
-  /// The region that starts at `begin`, a multiple of 128.
-  PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t begin) : shape{agreed} {
-    const auto blocks = static_cast<size_t>(shape.blocks);
-    states = begin;
-    flags = align(states + blocks * sizeof(block_state<N>));
-    packets = align(flags + blocks * flags_stride());
-    stores = align(packets + blocks * peers * packet_slots * shape.packet_lines * 16);
-    end = align(stores + blocks * peers * store_slots * shape.store_bytes);
+  /// The region that starts at `at`, a multiple of 128.
+  PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t at)
+      : packet_lines{agreed.packet_lines},
+        store_bytes{agreed.store_bytes},
+        begin{at},
+        blocks{agreed.blocks} {
+    const auto count = static_cast<size_t>(blocks);
+    flags = align(count * sizeof(block_state<N>));
+    packets = align(flags + count * flags_stride());
+    stores = align(packets + count * most_others<N> * packet_slots * packet_lines * 16);
+    end = begin + align(stores + count * most_others<N> * store_slots * store_bytes);
   }
 
-  /// A peer's position among the others of a rank: ascending, without the rank itself.
-  PEERFOLD_HD static constexpr int peer_index(int peer, int of_rank) noexcept {
-    return peer < of_rank ? peer : peer - 1;
+  [[nodiscard]] PEERFOLD_HD constexpr channel_shape shape() const noexcept {
+    return {blocks, packet_lines, store_bytes};
   }
 
-  PEERFOLD_HD block_state<N>* state(stl::byte* arena, int block) const noexcept {
-    return reinterpret_cast<block_state<N>*>(arena + states) + block;
+  PEERFOLD_HD block_state<N>* state(stl::byte* region, int block) const noexcept {
+    return reinterpret_cast<block_state<N>*>(region) + block;
   }
 
-  /// The word in `rank`'s arena by which `peer` tells it: low half the last message that is
+  /// The word in a rank's region by which `peer` tells it: low half the last message that is
   /// complete, high half the last message that it has released.
-  PEERFOLD_HD uint64_t* flag(stl::byte* arena, int block, int peer) const noexcept {
-    return reinterpret_cast<uint64_t*>(arena + flags +
+  PEERFOLD_HD uint64_t* flag(stl::byte* region, int block, int peer) const noexcept {
+    return reinterpret_cast<uint64_t*>(region + flags +
                                        static_cast<size_t>(block) * flags_stride()) +
            peer;
   }
 
-  /// The slot in `rank`'s arena where `peer` puts the packets of a message.
-  PEERFOLD_HD arch::word_pair* packet_slot(stl::byte* arena, int block, int rank, int peer,
+  /// The slot in `rank`'s region where `peer` puts the packets of a message.
+  PEERFOLD_HD arch::word_pair* packet_slot(stl::byte* region, int block, int rank, int peer,
                                            uint64_t message) const noexcept {
     const auto slot = static_cast<unsigned>(message) % packet_slots;
-    const auto index =
-        static_cast<unsigned>(block * peers + peer_index(peer, rank)) * packet_slots + slot;
-    return reinterpret_cast<arch::word_pair*>(arena + packets) +
-           static_cast<size_t>(index) * shape.packet_lines;
+    const auto pair = static_cast<unsigned>(block * most_others<N> + peer_index<N>(peer, rank));
+    return reinterpret_cast<arch::word_pair*>(region + packets) +
+           static_cast<size_t>(pair * packet_slots + slot) * packet_lines;
   }
 
-  /// The slot in `rank`'s arena where `peer` stores the data of a message.
-  PEERFOLD_HD stl::byte* store_slot(stl::byte* arena, int block, int rank, int peer,
+  /// The slot in `rank`'s region where `peer` stores the data of a message.
+  PEERFOLD_HD stl::byte* store_slot(stl::byte* region, int block, int rank, int peer,
                                     uint64_t message) const noexcept {
     const auto slot = static_cast<unsigned>(message) % store_slots;
-    const auto index =
-        static_cast<unsigned>(block * peers + peer_index(peer, rank)) * store_slots + slot;
-    return arena + stores + static_cast<size_t>(index) * shape.store_bytes;
+    const auto pair = static_cast<unsigned>(block * most_others<N> + peer_index<N>(peer, rank));
+    return region + stores + static_cast<size_t>(pair * store_slots + slot) * store_bytes;
   }
 
  private:
@@ -105,19 +117,31 @@ struct channel_layout {
   PEERFOLD_HD static constexpr size_t flags_stride() { return 8 * N <= 16 ? 16 : 64; }
 };
 
-/// How one rank reaches a channel: where every rank's arena lies for it, and how long it waits.
-/// Trivially copyable: it travels to kernels by value.
+/// What all ranks know of a channel. Trivially copyable: it travels to kernels by value.
 template <int N>
 struct channel_view {
-  stl::byte* arena[N] = {};
   channel_layout<N> layout;
   uint64_t wait_budget_ns = 0;
   uint64_t delay_seed = 0;  ///< tests only, see sync/delay.hpp
   int32_t channel = 0;
-
-  PEERFOLD_HD poison_words* poison(int rank) const noexcept {
-    return reinterpret_cast<poison_words*>(arena[rank]);
-  }
 };
+
+/// How one rank reaches a channel: what differs between ranks. Trivially copyable.
+template <int N>
+struct rank_view {
+  /// The channel's region in the arena of the rank `step` after this one, as this one reaches it;
+  /// [0] is its own.
+  stl::byte* region[N] = {};
+  poison_words* poison = nullptr;  ///< of its own arena
+  host_words* host = nullptr;
+  int32_t rank = 0;
+};
+
+/// The poison words of the arena that has a channel's region.
+template <int N>
+PEERFOLD_HD inline poison_words* poison_of(stl::byte* region,
+                                           const channel_layout<N>& layout) noexcept {
+  return reinterpret_cast<poison_words*>(region - layout.begin);
+}
 
 }  // namespace peerfold::sync

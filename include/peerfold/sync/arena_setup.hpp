@@ -3,6 +3,7 @@
 #pragma once
 
 #include <peerfold/core/config.hpp>
+#include <peerfold/core/rank.hpp>
 #include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/sequence.hpp>
 
@@ -31,25 +32,43 @@ struct arena_plan {
 /// between 1 KiB and 32 KiB.
 template <int N>
 channel_shape shape_channel(int blocks, uint32_t most_lines, std::size_t bytes) {
-  const auto slots = static_cast<std::size_t>(blocks) * channel_layout<N>::peers * store_slots;
+  const auto slots = static_cast<std::size_t>(blocks) * most_others<N> * store_slots;
   const std::size_t room = std::clamp<std::size_t>(bytes / slots, 1024, 32 * 1024);
   return {blocks, most_lines, static_cast<uint32_t>(std::bit_floor(room))};
 }
 
-/// Writes what the states and flags of a channel start with into `arena`, the host's image of an
-/// arena; everything else starts as zeros. `first_sequence` messages count as exchanged already.
+/// Writes what the states and flags of a channel start with into the host's image of its region,
+/// up to layout.packets; everything else starts as zeros. `first_sequence` messages count as
+/// exchanged already.
 template <int N>
-void write_initial_state(std::byte* arena, const channel_layout<N>& layout,
+void write_initial_state(std::byte* region, const channel_layout<N>& layout,
                          std::uint64_t first_sequence) {
   const std::uint64_t mark = wire(first_sequence);
-  for (int block = 0; block < layout.shape.blocks; ++block) {
-    auto* state = ::new (layout.state(arena, block)) block_state<N>{};
+  for (int block = 0; block < layout.blocks; ++block) {
+    auto* state = ::new (layout.state(region, block)) block_state<N>{};
+    for (int j = 0; j < most_others<N>; ++j) {
+      state->packet[j] = {first_sequence, first_sequence, 0};
+      state->store[j] = {first_sequence, first_sequence, wire(first_sequence)};
+    }
     for (int peer = 0; peer < N; ++peer) {
-      state->packet[peer] = {first_sequence, first_sequence, 0};
-      state->store[peer] = {first_sequence, first_sequence, wire(first_sequence)};
-      *layout.flag(arena, block, peer) = mark << 32 | mark;
+      *layout.flag(region, block, peer) = mark << 32 | mark;
     }
   }
+}
+
+/// How rank `rank` reaches a channel, where every arena lies at one address for all ranks.
+template <int N>
+rank_view<N> view_of_rank(std::byte* const (&arenas)[N], const channel_layout<N>& layout,
+                          host_words* host, int rank) noexcept {
+  rank_view<N> view;
+  for (int step = 0; step < N; ++step) {
+    const int to = step == 0 ? rank : rank_after<N>(rank, step);
+    view.region[step] = arenas[to] + layout.begin;
+  }
+  view.poison = poison_of(view.region[0], layout);
+  view.host = host;
+  view.rank = rank;
+  return view;
 }
 
 }  // namespace peerfold::sync

@@ -15,13 +15,40 @@ struct fragment {
   using pack_type = Pack;
   using value_type = typename Pack::value_type;
   static constexpr int packs = Packs;
+
+  /// By an index known at compile time (in unrolled loops), so that they stay in registers.
   Pack at[Packs];
+
+  /// at[u] for any u.
+  [[nodiscard]] PEERFOLD_HD Pack get(uint32_t u) const noexcept {
+#if PEERFOLD_DEVICE_PASS
+    Pack value = at[0];
+    PEERFOLD_UNROLL
+    for (uint32_t v = 1; v < Packs; ++v) value = u == v ? at[v] : value;
+    return value;
+#else
+    return at[u];
+#endif
+  }
+  PEERFOLD_HD void set(uint32_t u, const Pack& value) noexcept {
+#if PEERFOLD_DEVICE_PASS
+    PEERFOLD_UNROLL
+    for (uint32_t v = 0; v < Packs; ++v) at[v] = u == v ? value : at[v];
+#else
+    at[u] = value;
+#endif
+  }
 };
 
 /// How many packs of `size` elements a tile takes; an empty tile takes one, so that every message
 /// has something to wait for.
 PEERFOLD_HD constexpr uint32_t packs_of(const tile& x, uint32_t size) noexcept {
   return x.count == 0 ? 1 : (x.count + size - 1) / size;
+}
+
+/// Whether tile x is its first `whole` packs of `size` elements: no other pack holds anything.
+PEERFOLD_HD constexpr bool ends_with(const tile& x, uint32_t whole, uint32_t size) noexcept {
+  return whole * size == x.count && whole != 0;
 }
 
 /// Calls visit(u, i) for every pack i of `packs` that this lane holds, as its u-th.
@@ -39,23 +66,6 @@ PEERFOLD_HD inline void for_each_pack(const Group& group, uint32_t packs, Visit 
     visit(u, i);
 #endif
   }
-}
-
-/// The same where every lane holds all of its packs: most tiles of a large message, without a test
-/// a pack.
-template <int Packs, class Group, class Visit>
-PEERFOLD_HD inline void for_each_pack_of_full(const Group& group, Visit visit) {
-  const auto lane = static_cast<uint32_t>(group.lane());
-  const auto width = static_cast<uint32_t>(group.width());
-  PEERFOLD_UNROLL
-  for (uint32_t u = 0; u < Packs; ++u) visit(u, u * width + lane);
-}
-
-/// Whether all lanes of the group hold `Packs` packs of such a tile: the same answer for all. Never
-/// of single packs, where a second path would only be more code to fetch.
-template <int Packs, class Group>
-PEERFOLD_HD inline bool is_full(const Group& group, const tile& x, uint32_t size) noexcept {
-  return Packs > 1 && x.count == Packs * static_cast<uint32_t>(group.width()) * size;
 }
 
 /// A load functor that can give whole packs: where load.template aligned<Pack>(begin), so that
@@ -76,6 +86,20 @@ concept stores_packs = requires(const Store& store, size_t i, const Pack& value)
 
 namespace detail {
 
+/// visit(u, i) for the packs i of this lane from `whole` on: all where packs are not aligned, else
+/// a last one that is not full. Rarely more than one, so the code is short instead of unrolled.
+template <class Fragment, class Group, class Visit>
+PEERFOLD_HD inline void for_each_rest(const Group& group, const tile& x, uint32_t whole,
+                                      Visit visit) {
+  const auto width = static_cast<uint32_t>(group.width());
+  const uint32_t packs = packs_of(x, Fragment::pack_type::size);
+  auto i = static_cast<uint32_t>(group.lane());
+  PEERFOLD_NO_UNROLL
+  for (uint32_t u = 0; u < Fragment::packs && i < packs; ++u, i += width) {
+    if (i >= whole) visit(u, i);
+  }
+}
+
 /// visit(e) for the elements of pack i that lie within the tile.
 template <uint32_t Size, class Visit>
 PEERFOLD_HD inline void for_each_element(const tile& x, uint32_t i, Visit visit) {
@@ -92,29 +116,23 @@ template <class Fragment, class Group, class Load>
 PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, const Load& load) {
   using pack = typename Fragment::pack_type;
   constexpr uint32_t size = pack::size;
-  constexpr bool by_packs = loads_packs<Load, pack>;
   Fragment result;
-  bool aligned = false;
-  if constexpr (by_packs) {
-    aligned = load.template aligned<pack>(x.begin);
-    if (aligned && is_full<Fragment::packs>(group, x, size)) {
-      for_each_pack_of_full<Fragment::packs>(group, [&](uint32_t u, uint32_t i) {
-        result.at[u] = load.template load_pack<pack>(x.begin + i * size);
-      });
-      return result;
-    }
+  uint32_t whole = 0;
+  if constexpr (loads_packs<Load, pack>) {
+    if (load.template aligned<pack>(x.begin)) whole = x.count / size;
+    for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
+      result.at[u] = load.template load_pack<pack>(x.begin + i * size);
+    });
+  } else {
+    result = {};
   }
-  const uint32_t whole = aligned ? x.count / size : 0;
-  for_each_pack<Fragment::packs>(group, packs_of(x, size), [&](uint32_t u, uint32_t i) {
-    if constexpr (by_packs) {
-      if (i < whole) {
-        result.at[u] = load.template load_pack<pack>(x.begin + i * size);
-        return;
-      }
-    }
-    result.at[u] = pack{};
+  if (ends_with(x, whole, size)) [[likely]]
+    return result;
+  detail::for_each_rest<Fragment>(group, x, whole, [&](uint32_t u, uint32_t i) {
+    pack values{};
     detail::for_each_element<size>(
-        x, i, [&](uint32_t e) { result.at[u].set(e, load(x.begin + i * size + e)); });
+        x, i, [&](uint32_t e) { values.set(e, load(x.begin + i * size + e)); });
+    result.set(u, values);
   });
   return result;
 }
@@ -125,27 +143,19 @@ PEERFOLD_HD inline void store_fragment(const Group& group, const tile& x, const 
                                        const Store& store) {
   using pack = typename Fragment::pack_type;
   constexpr uint32_t size = pack::size;
-  constexpr bool by_packs = stores_packs<Store, pack>;
-  bool aligned = false;
-  if constexpr (by_packs) {
-    aligned = store.template aligned<pack>(x.begin);
-    if (aligned && is_full<Fragment::packs>(group, x, size)) {
-      for_each_pack_of_full<Fragment::packs>(group, [&](uint32_t u, uint32_t i) {
-        store.store_pack(x.begin + i * size, values.at[u]);
-      });
-      return;
-    }
+  uint32_t whole = 0;
+  if constexpr (stores_packs<Store, pack>) {
+    if (store.template aligned<pack>(x.begin)) whole = x.count / size;
+    for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
+      store.store_pack(x.begin + i * size, values.at[u]);
+    });
   }
-  const uint32_t whole = aligned ? x.count / size : 0;
-  for_each_pack<Fragment::packs>(group, packs_of(x, size), [&](uint32_t u, uint32_t i) {
-    if constexpr (by_packs) {
-      if (i < whole) {
-        store.store_pack(x.begin + i * size, values.at[u]);
-        return;
-      }
-    }
-    detail::for_each_element<size>(
-        x, i, [&](uint32_t e) { store(x.begin + i * size + e, values.at[u].get(e)); });
+  if (whole * size == x.count) [[likely]]
+    return;
+  detail::for_each_rest<Fragment>(group, x, whole, [&](uint32_t u, uint32_t i) {
+    const pack rest = values.get(u);
+    detail::for_each_element<size>(x, i,
+                                   [&](uint32_t e) { store(x.begin + i * size + e, rest.get(e)); });
   });
 }
 

@@ -14,6 +14,33 @@ class lane_elements {
   using pack_type = typename Fragment::pack_type;
   using element_type = typename Fragment::value_type;
 
+  /// How many packs of a lane are read before the first of them is folded: about four accesses are
+  /// then under way. On the host a loop is as good.
+  static constexpr int wanted = Context::size == 2 ? 4 : Context::size == 3 ? 2 : 1;
+  static constexpr uint32_t batch =
+      PEERFOLD_DEVICE_PASS && Fragment::packs % wanted == 0 ? uint32_t{wanted} : 1;
+
+  /// One pack of every rank.
+  struct values_of_ranks {
+    pack_type of[Context::size];
+
+    template <class Arrivals>
+    PEERFOLD_HD void read(const Arrivals& theirs, uint32_t u, uint32_t i, const pack_type& mine) {
+      PEERFOLD_UNROLL
+      for (int q = 0; q < Context::size; ++q) of[q] = theirs.pack_of(q, u, i, mine);
+    }
+
+    template <class Op, class Finish>
+    [[nodiscard]] PEERFOLD_HD element_type fold(uint32_t e, const Op& op,
+                                                const Finish& finish) const {
+      using traits = element_traits<element_type>;
+      typename traits::accumulator total = traits::widen(of[0].get(e));
+      PEERFOLD_UNROLL
+      for (int q = 1; q < Context::size; ++q) total = op(total, traits::widen(of[q].get(e)));
+      return finish(total);
+    }
+  };
+
  public:
   /// The group's fragment of tile x; element i is load(i), or comes with its pack where the functor
   /// has load_pack (see loads_packs). Past the tile's end: zeros.
@@ -29,30 +56,42 @@ class lane_elements {
   [[nodiscard]] PEERFOLD_HD Fragment fold(const tile& x, const Fragment& mine,
                                           const Arrivals& theirs, const Op& op,
                                           const Finish& finish) const {
-    using traits = element_traits<element_type>;
-    using accumulator = typename traits::accumulator;
     constexpr uint32_t size = pack_type::size;
+    const uint32_t whole = x.count / size;
     Fragment result;
-    const auto fold_pack = [&](uint32_t u, uint32_t i) {
-      accumulator total[size];
+    const auto lane = static_cast<uint32_t>(c_.group().lane());
+    const auto width = static_cast<uint32_t>(c_.group().width());
+    PEERFOLD_UNROLL
+    for (uint32_t first = 0; first < Fragment::packs; first += batch) {
+#if !PEERFOLD_DEVICE_PASS
+      if (first * width + lane >= whole) break;
+#endif
+      values_of_ranks values[batch];
       PEERFOLD_UNROLL
-      for (int q = 0; q < Context::size; ++q) {
-        const pack_type values = theirs.pack_of(q, u, i, mine.at[u]);
+      for (uint32_t b = 0; b < batch; ++b) {
+        const uint32_t i = (first + b) * width + lane;
+        if (i < whole) values[b].read(theirs, first + b, i, mine.at[first + b]);
+      }
+      PEERFOLD_UNROLL
+      for (uint32_t b = 0; b < batch; ++b) {
+        if ((first + b) * width + lane >= whole) continue;
         PEERFOLD_UNROLL
         for (uint32_t e = 0; e < size; ++e) {
-          const accumulator value = traits::widen(values.get(e));
-          total[e] = q == 0 ? value : op(total[e], value);
+          result.at[first + b].set(e, values[b].fold(e, op, finish));
         }
       }
-      result.at[u] = pack_type{};
-      PEERFOLD_UNROLL
-      for (uint32_t e = 0; e < size; ++e) result.at[u].set(e, finish(total[e]));
-    };
-    if (is_full<Fragment::packs>(c_.group(), x, size)) {
-      for_each_pack_of_full<Fragment::packs>(c_.group(), fold_pack);
-    } else {
-      for_each_pack<Fragment::packs>(c_.group(), packs_of(x, size), fold_pack);
     }
+    if (ends_with(x, whole, size)) [[likely]]
+      return result;
+    // Functors see elements of the message, never padding.
+    detail::for_each_rest<Fragment>(c_.group(), x, whole, [&](uint32_t u, uint32_t i) {
+      values_of_ranks values;
+      values.read(theirs, u, i, mine.get(u));
+      pack_type folded{};
+      detail::for_each_element<size>(
+          x, i, [&](uint32_t e) { folded.set(e, values.fold(e, op, finish)); });
+      result.set(u, folded);
+    });
     return result;
   }
 

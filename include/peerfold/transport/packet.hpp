@@ -33,7 +33,7 @@ class packet
   using base::c_;
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
-  static constexpr int most_others = others > 0 ? others : 1;
+  static constexpr int most_others = sync::most_others<n>;
   /// With one peer the numbers stay in registers; with more they are read with every message, from
   /// the state, which is cached.
   static constexpr bool keeps_numbers = others == 1;
@@ -52,19 +52,19 @@ class packet
   }
 
   PEERFOLD_HD explicit packet(Context& c) noexcept : base{c} {
-    if constexpr (keeps_numbers) kept_ = c_.state().packet[peer(0)];
+    if constexpr (keeps_numbers) kept_ = c_.state().packet[0];
+    start_ = before(0).sent;
   }
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
     const int to = rank_after<n>(c_.rank(), step);
-    const uint64_t sent = keeps_numbers ? kept_.sent : c_.state().packet[to].sent;
+    const uint64_t sent = before(sync::peer_index<n>(to, c_.rank())).sent;
     // The low half does for slot, mark and lap.
-    const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
+    const uint32_t message = not_before(static_cast<uint32_t>(sent)) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
-    const auto& channel = c_.channel();
     arch::word_pair* slot =
-        channel.layout.packet_slot(channel.arena[to], c_.block(), to, c_.rank(), message);
+        c_.channel().layout.packet_slot(c_.region(step), c_.block(), to, c_.rank(), message);
     const uint64_t mark = static_cast<uint64_t>(sync::wire(message)) << 32;
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
@@ -78,7 +78,7 @@ class packet
 
   /// Ends the message to every peer. Packets publish themselves.
   PEERFOLD_HD void commit() noexcept {
-    if (commits_ == 0) c_.enter();
+    if (commits_ == 0) c_.enter(&c_.state().packet[0].sent, start_);
     ++commits_;
   }
 
@@ -93,7 +93,7 @@ class packet
     [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t u, uint32_t /*i*/,
                                                 const pack_type& mine) const noexcept {
       if (q == rank_) return mine;
-      return q < rank_ ? at_[q < others ? q : 0].at[u] : at_[q > 0 ? q - 1 : 0].at[u];
+      return q < rank_ ? at_[q < others ? q : 0].get(u) : at_[q > 0 ? q - 1 : 0].get(u);
     }
 
    private:
@@ -129,20 +129,26 @@ class packet
   /// lanes, last; a kernel that goes on to use the channel synchronises its group first.
   PEERFOLD_HD void close() noexcept {
     c_.group().sync();
-    if (!c_.group().elect()) return;
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      sync::pair_sequence& numbers = c_.state().packet[peer(j)];
-      const sync::pair_sequence before = keeps_numbers ? kept_ : numbers;
-      numbers = {before.sent + commits_, before.received + receipts_, 0};
+    if (c_.group().elect()) {
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        const sync::pair_sequence last = before(j);
+        c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0};
+      }
     }
-    c_.leave();
+    if ((commits_ | receipts_) != 0) c_.leave();
   }
 
  private:
   struct words {
     uint32_t at[2];
   };
+
+  /// What the state says of the j-th other rank: before this call.
+  [[nodiscard]] PEERFOLD_HD sync::pair_sequence before(int j) const noexcept {
+    if constexpr (keeps_numbers) return kept_;
+    return c_.state().packet[j];
+  }
 
   /// The j-th of the other ranks, ascending.
   [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
@@ -157,12 +163,10 @@ class packet
     uint32_t mark[most_others];
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      const uint64_t received =
-          keeps_numbers ? kept_.received : c_.state().packet[peer(j)].received;
-      const uint32_t message = static_cast<uint32_t>(received) + receipts_ + 1;
+      const uint32_t message = static_cast<uint32_t>(before(j).received) + receipts_ + 1;
       mark[j] = sync::wire(message);
       slot[j] =
-          c_.channel().layout.packet_slot(c_.arena(), c_.block(), c_.rank(), peer(j), message);
+          c_.channel().layout.packet_slot(c_.region(0), c_.block(), c_.rank(), peer(j), message);
     }
     for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
 #if PEERFOLD_DEVICE_PASS
@@ -214,17 +218,17 @@ class packet
                                          const uint32_t* mark,
                                          const arch::word_pair* line) noexcept {
     int first = 0;
-    uint32_t expected = 0;
-    uint32_t seen = 0;
+    uint32_t expected = mark[0];
+    auto seen = static_cast<uint32_t>(line[0].low >> 32);
     PEERFOLD_UNROLL
-    for (int j = others - 1; j >= 0; --j) {
-      if (missing >> j & 1u) {
-        first = peer(j);
+    for (int j = 1; j < others; ++j) {
+      if ((missing & ((1u << j) - 1)) == 0) {
+        first = j;
         expected = mark[j];
         seen = static_cast<uint32_t>(line[j].low >> 32);
       }
     }
-    return c_.give_up(polls, since, first, expected, seen);
+    return c_.give_up(polls, since, peer(first), expected, seen);
   }
 
   /// Wipes the lines of a peer's slot from line `used` on, which this message leaves as earlier
@@ -236,12 +240,13 @@ class packet
     const auto width = static_cast<uint32_t>(c_.group().width());
     const uint32_t senders = used < width ? used : width;
     if (lane >= senders) return;
-    for (uint32_t i = used + lane; i < c_.channel().layout.shape.packet_lines; i += senders) {
+    for (uint32_t i = used + lane; i < c_.channel().layout.packet_lines; i += senders) {
       arch::store_relaxed(slot + i, arch::word_pair{0, 0});
     }
   }
 
   sync::pair_sequence kept_;  ///< where keeps_numbers
+  uint64_t start_;            ///< the first pair's number of messages sent before this call
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;

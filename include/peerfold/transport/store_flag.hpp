@@ -56,7 +56,8 @@ class store_flag
 
   PEERFOLD_HD explicit store_flag(Context& c) noexcept
       : base{c}, shared_{c.template scratch<shared>()} {
-    if constexpr (keeps_numbers) kept_ = c_.state().store[c_.rank() == 0 ? 1 : 0];
+    if constexpr (keeps_numbers) kept_ = c_.state().store[0];
+    start_ = keeps_numbers ? kept_.sent : c_.state().store[0].sent;
   }
 
   /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
@@ -68,32 +69,26 @@ class store_flag
       await_credit(to, message);
       if (!ok_) return;
     }
-    const auto& channel = c_.channel();
     stl::byte* slot =
-        channel.layout.store_slot(channel.arena[to], c_.block(), to, c_.rank(), message);
-    const auto put = [&](uint32_t u, uint32_t i) {
-      arch::store_vector(slot + i * sizeof(pack_type), values.at[u]);
-    };
-    if (is_full<fragment_type::packs>(c_.group(), x, pack_type::size)) {
-      for_each_pack_of_full<fragment_type::packs>(c_.group(), put);
-    } else {
-      for_each_pack<fragment_type::packs>(c_.group(), packs_of(x, pack_type::size), put);
-    }
+        c_.channel().layout.store_slot(c_.region(step), c_.block(), to, c_.rank(), message);
+    for_each_pack<fragment_type::packs>(
+        c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
+          arch::store_vector(slot + i * sizeof(pack_type), values.at[u]);
+        });
   }
 
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
   /// made to peers' memory before.
   PEERFOLD_HD void commit() noexcept {
-    if (commits_ == 0) c_.enter();
+    if (commits_ == 0) c_.enter(&c_.state().store[0].sent, start_);
     c_.group().sync();
     ++commits_;
     if (!ok_) return;
-    for_each_other([&](int peer) {
+    for_each_other([&](int step, int peer) {
       const uint64_t message = before(peer).sent + commits_;
       c_.delay(sync::delay_site::before_publish, message);
-      const auto& channel = c_.channel();
       const uint64_t credit = sync::wire(before(peer).received + releases_);
-      arch::store_release(channel.layout.flag(channel.arena[peer], c_.block(), c_.rank()),
+      arch::store_release(c_.channel().layout.flag(c_.region(step), c_.block(), c_.rank()),
                           credit << 32 | sync::wire(message));
     });
   }
@@ -137,16 +132,15 @@ class store_flag
   }
 
   /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
-  /// lanes, last.
+  /// lanes, last. Before another transport of the same block the group must sync.
   PEERFOLD_HD void close() noexcept {
-    // Other lanes may still read the numbers.
-    if constexpr (!keeps_numbers) c_.group().sync();
-    for_each_other([&](int peer) {
-      const sync::pair_sequence last = before(peer);
-      c_.state().store[peer] = {last.sent + commits_, last.received + receipts_, credit(peer)};
-    });
-    if (commits_ != 0) c_.leave();
     c_.group().sync();
+    for_each_other([&](int /*step*/, int peer) {
+      const sync::pair_sequence last = before(peer);
+      c_.state().store[sync::peer_index<n>(peer, c_.rank())] = {
+          last.sent + commits_, last.received + receipts_, credit(peer)};
+    });
+    if ((commits_ | receipts_) != 0) c_.leave();
   }
 
  private:
@@ -159,7 +153,7 @@ class store_flag
     if constexpr (keeps_numbers) {
       return kept_;
     } else {
-      return c_.state().store[peer];
+      return c_.state().store[sync::peer_index<n>(peer, c_.rank())];
     }
   }
 
@@ -170,7 +164,7 @@ class store_flag
 
   [[nodiscard]] PEERFOLD_HD arrivals receive_any() noexcept {
     bool here = ok_ && c_.poison() == 0;
-    for_each_other([&](int peer) {
+    for_each_other([&](int /*step*/, int peer) {
       const uint64_t message = before(peer).received + receipts_ + 1;
       const uint64_t seen = await(
           peer, here,
@@ -187,12 +181,11 @@ class store_flag
     arrivals in;
     in.rank_ = c_.rank();
     in.ok_ = ok_;
-    const auto& channel = c_.channel();
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
       const int peer = j < c_.rank() ? j : j + 1;
-      in.slot_[j] = channel.layout.store_slot(c_.arena(), c_.block(), c_.rank(), peer,
-                                              before(peer).received + receipts_);
+      in.slot_[j] = c_.channel().layout.store_slot(c_.region(0), c_.block(), c_.rank(), peer,
+                                                   before(peer).received + receipts_);
     }
     return in;
   }
@@ -202,14 +195,19 @@ class store_flag
   }
 
   [[nodiscard]] PEERFOLD_HD const uint64_t* flag_from(int peer) const noexcept {
-    return c_.channel().layout.flag(c_.arena(), c_.block(), peer);
+    return c_.channel().layout.flag(c_.region(0), c_.block(), peer);
   }
 
-  /// Spreads the other ranks over the lanes: visit(peer) is called for each by one lane.
+  /// Spreads the other ranks over the lanes: visit(step, peer) is called for each by one
+  /// lane, of the rank `step` after this one.
   template <class Visit>
   PEERFOLD_HD void for_each_other(Visit visit) const {
-    for (int step = c_.group().lane() + 1; step < n; step += c_.group().width()) {
-      visit(rank_after<n>(c_.rank(), step));
+    if constexpr (others == 1) {
+      if (c_.group().elect()) visit(1, rank_after<n>(c_.rank(), 1));
+    } else {
+      for (int step = c_.group().lane() + 1; step < n; step += c_.group().width()) {
+        visit(step, rank_after<n>(c_.rank(), step));
+      }
     }
   }
 
@@ -224,12 +222,15 @@ class store_flag
     const uint64_t* flag = flag_from(peer);
     uint32_t polls = 0;
     uint64_t since = 0;
-    uint64_t seen = arch::load_acquire(flag);
-    while (here && !arrived(seen)) {
-      if (c_.give_up(polls, since, peer, expected, static_cast<uint32_t>(seen))) here = false;
-      seen = arch::load_acquire(flag);
+    PEERFOLD_NO_UNROLL
+    for (;;) {
+      const uint64_t seen = arch::load_acquire(flag);
+      if (arrived(seen)) return seen;
+      if (!here || c_.give_up(polls, since, peer, expected, static_cast<uint32_t>(seen))) {
+        here = false;
+        return seen;
+      }
     }
-    return seen;
   }
 
   /// All lanes wait until the peer has released the slot of this message.
@@ -237,7 +238,7 @@ class store_flag
     bool here = ok_;
     // Nobody may still be reading the old credit when it changes.
     c_.group().sync();
-    for_each_other([&](int peer) {
+    for_each_other([&](int /*step*/, int peer) {
       uint32_t known = credit(peer);
       if (peer == to) {
         const uint32_t owed = sync::wire(message - sync::store_slots);
@@ -255,6 +256,7 @@ class store_flag
   uint32_t receipts_ = 0;
   uint32_t releases_ = 0;
   sync::pair_sequence kept_;  ///< where keeps_numbers
+  uint64_t start_;            ///< the first pair's number of messages sent before this call
   bool credits_shared_ = false;
   bool ok_ = true;
 };

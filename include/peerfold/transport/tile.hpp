@@ -37,8 +37,8 @@ class tiling {
   /// Share `part` of tile `index`; the last one may be short, and empty ones may follow it.
   [[nodiscard]] PEERFOLD_HD constexpr tile at(uint32_t index, uint32_t part = 0) const noexcept {
     const uint32_t number = index * parts_ + part;
-    return {static_cast<size_t>(number) * share_,
-            number < whole_ ? share_ : (number == whole_ ? rest_ : 0)};
+    const uint32_t last = number > whole_ ? 0 : rest_;
+    return {static_cast<size_t>(number) * share_, number < whole_ ? share_ : last};
   }
 
  private:
