@@ -50,6 +50,11 @@ need_build_tools() {
     export CXX=${CXX:-clang++} CUDAHOSTCXX=${CUDAHOSTCXX:-clang++}
   fi
   need_tools "$compiler" cmake=cmake ninja=ninja-build git=git
+  local version
+  version=$(cmake --version | sed -n 's/^cmake version //p')
+  if ! printf '3.25\n%s\n' "$version" | sort -CV; then
+    say "CMake is $version; 3.25 or later is needed (Debian 12 has it)" && exit 1
+  fi
 }
 
 # Puts the CUDA toolkit on PATH, where there is one.

@@ -78,7 +78,7 @@ TEST_CASE("a team moves and is not copied") {
   CHECK(third.id() == id);
 }
 
-TEST_CASE("staging is bounded by what the options say, and fixed") {
+TEST_CASE("staging grows with what the options say, and is fixed") {
   pf::team_options options;
   options.channels = {{4}};
   std::size_t before = 0;

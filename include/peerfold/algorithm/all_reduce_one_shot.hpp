@@ -22,12 +22,14 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
                                      const Load& load, const Op& op, const Finish& finish,
                                      const Store& store) {
   constexpr uint32_t lag = Transport::traits.lag;
+  // Code for many peers is short where there is much to send to each.
+  [[maybe_unused]] constexpr int peers_at_once = lag == 0 || Context::size <= 4 ? Context::size : 1;
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
   if (ahead >= tiles.tiles()) return true;
   const auto send_to_all = [&](const transport::tile& x,
                                const typename Transport::fragment_type& values) {
-    PEERFOLD_UNROLL
+    PEERFOLD_UNROLL_BY(peers_at_once)
     for (int p = 1; p < Context::size; ++p) t.send(p, x, values);
     t.commit();
   };

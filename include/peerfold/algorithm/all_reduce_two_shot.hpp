@@ -29,6 +29,10 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
                                      const Store& store) {
   constexpr int n = Context::size;
   constexpr uint32_t lag = Transport::traits.lag;
+  // Code for many peers is short where there is much to send to each.
+  [[maybe_unused]] constexpr int peers_at_once = Context::size <= 4 ? Context::size
+                                                 : lag == 0         ? 4
+                                                                    : 1;
   constexpr bool direct = Transport::traits.publishes_writes && reaches_peers<Store>;
   const auto own = static_cast<uint32_t>(c.rank());
   const auto blocks = static_cast<uint32_t>(c.blocks());
@@ -40,7 +44,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
     const uint32_t folding = ahead - lag * blocks;
     const bool all_folded = direct && before_folding == 0 && folding >= tiles.tiles();
     if (ahead < tiles.tiles()) {  // scatter: to every rank its share
-      PEERFOLD_UNROLL
+      PEERFOLD_UNROLL_BY(peers_at_once)
       for (int p = 1; p < n; ++p) {
         const auto x = tiles.at(ahead, static_cast<uint32_t>(rank_after<n>(c.rank(), p)));
         t.send(p, x, t.load(x, load));
@@ -61,7 +65,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       if (theirs) result = t.fold(x, mine, theirs, op, finish);
       if (!t.release()) return false;
       t.store(x, result, store);
-      PEERFOLD_UNROLL
+      PEERFOLD_UNROLL_BY(peers_at_once)
       for (int p = 1; p < n; ++p) {
         if constexpr (direct) {
           t.store(x, result, store.at_rank(rank_after<n>(c.rank(), p)));

@@ -34,16 +34,12 @@
 #if defined(__CUDA_ARCH__)
 #define PEERFOLD_UNROLL _Pragma("unroll")
 #define PEERFOLD_NO_UNROLL _Pragma("unroll 1")
+#define PEERFOLD_UNROLL_BY(factor) PEERFOLD_PRAGMA(unroll(factor))
+#define PEERFOLD_PRAGMA(text) _Pragma(#text)
 #else
 #define PEERFOLD_UNROLL
 #define PEERFOLD_NO_UNROLL
-#endif
-
-/// Keeps a rarely taken path out of line, so that it costs the fast path no registers.
-#if defined(__CUDACC__)
-#define PEERFOLD_NOINLINE __noinline__
-#else
-#define PEERFOLD_NOINLINE __attribute__((noinline))
+#define PEERFOLD_UNROLL_BY(factor)
 #endif
 
 /// 1 where errors are thrown; 0 where functions return them (see core/error.hpp).

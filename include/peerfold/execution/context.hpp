@@ -39,8 +39,9 @@ class context {
   PEERFOLD_HD void enter(const uint64_t* number, uint64_t value) noexcept {
     poison_ = arch::load_relaxed(&local_.poison->poison);
     if (group_.elect()) {
-      was_busy_ = arch::exchange_local(&state().busy, 1);
-      was_busy_ |= arch::load_relaxed(number) != value ? 1 : 0;
+      ticket_ = arch::exchange_local(&state().busy, 1);
+      started_from_ = static_cast<uint32_t>(value);
+      found_ = static_cast<uint32_t>(arch::load_relaxed(number));
     }
   }
 
@@ -48,7 +49,7 @@ class context {
   /// last, behind a barrier of the group.
   PEERFOLD_HD void leave() noexcept {
     if (group_.elect()) arch::store_relaxed(&state().busy, uint32_t{0});
-    if ((poison_ | was_busy_) != 0) [[unlikely]] {
+    if ((poison_ | was_busy()) != 0) [[unlikely]] {
       report_fault();
     }
   }
@@ -96,7 +97,7 @@ class context {
     }
     const uint64_t now = arch::now_ns();
     if (since == 0) since = now;
-    const uint32_t own = (now - since > channel_.wait_budget_ns ? 1 : 0) | was_busy_ |
+    const uint32_t own = (now - since > channel_.wait_budget_ns ? 1 : 0) | was_busy() |
                          arch::load_relaxed(&local_.host->abort);
     poison_ = own | arch::load_acquire(&local_.poison->poison);
     if (poison_ == 0) return false;
@@ -115,12 +116,18 @@ class context {
   }
 
  private:
+  /// Not 0 where another kernel used the block at once; what enter() asked for is not waited for
+  /// before this is called.
+  [[nodiscard]] PEERFOLD_HD uint32_t was_busy() const noexcept {
+    return ticket_ | (found_ ^ started_from_);
+  }
+
   /// Writes this rank's report, if it is the first, and poisons every rank; nothing where this lane
   /// was told by another. Once a kernel, and inlined: one that calls functions starts slower.
   PEERFOLD_HD void report_fault() const noexcept {
-    if (awaited_ < 0 && was_busy_ == 0) return;
+    if (awaited_ < 0 && was_busy() == 0) return;
     fault_kind kind = fault_kind::timeout;
-    if (was_busy_ != 0) {
+    if (was_busy() != 0) {
       kind = fault_kind::channel_busy;
     } else if (arch::load_relaxed(&local_.host->abort) != 0) {
       kind = fault_kind::aborted;
@@ -144,7 +151,9 @@ class context {
   int blocks_;
   collective which_;
   uint32_t poison_ = 0;
-  uint32_t was_busy_ = 0;
+  uint32_t ticket_ = 0;
+  uint32_t started_from_ = 0;
+  uint32_t found_ = 0;
   int awaited_ = -1;  ///< with the numbers, what the wait was for that ended in a fault
   uint32_t expected_ = 0;
   uint32_t seen_ = 0;

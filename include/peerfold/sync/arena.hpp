@@ -13,7 +13,7 @@
 
 namespace peerfold::sync {
 
-/// Slots of a ring: powers of two. transport/packet.hpp and transport/store.hpp say why so many.
+/// Slots of a ring: powers of two. transport/packet.hpp and store_flag.hpp say why so many.
 inline constexpr unsigned packet_slots = 2;
 inline constexpr unsigned store_slots = 8;
 

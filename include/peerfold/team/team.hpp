@@ -96,7 +96,7 @@ class team {
   }
   /// How many channels it has.
   [[nodiscard]] int channels() const noexcept { return ranks_ == nullptr ? 0 : ranks_->channels(); }
-  /// The blocks a rank may use on a channel.
+  /// The blocks a rank may use on a channel, 0 <= channel < channels(); not after a move.
   [[nodiscard]] int blocks(int channel = 0) const noexcept { return ranks_->shape(channel).blocks; }
 
   /// A number that no other team of this process has; 0 after a move.
@@ -106,13 +106,14 @@ class team {
     return ranks_ == nullptr ? nullptr : ranks_->provider();
   }
 
-  /// The device of a rank.
+  /// The device of a rank, 0 <= rank < N; not after a move.
   [[nodiscard]] int device(int rank) const noexcept
     requires std::same_as<Place, execution::gpu_place>
   {
     return ranks_->device(rank);
   }
-  /// The team's own stream of a rank; ranks of one device share it.
+  /// The team's own stream of a rank, 0 <= rank < N; ranks of one device share it. Not after a
+  /// move.
   [[nodiscard]] CUstream_st* stream(int rank) const noexcept
     requires std::same_as<Place, execution::gpu_place>
   {

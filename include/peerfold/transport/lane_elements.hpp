@@ -57,41 +57,35 @@ class lane_elements {
                                           const Arrivals& theirs, const Op& op,
                                           const Finish& finish) const {
     constexpr uint32_t size = pack_type::size;
-    const uint32_t whole = x.count / size;
-    Fragment result;
+    const uint32_t packs = packs_of(x, size);
     const auto lane = static_cast<uint32_t>(c_.group().lane());
     const auto width = static_cast<uint32_t>(c_.group().width());
+    Fragment result;
     PEERFOLD_UNROLL
     for (uint32_t first = 0; first < Fragment::packs; first += batch) {
 #if !PEERFOLD_DEVICE_PASS
-      if (first * width + lane >= whole) break;
+      if (first * width + lane >= packs) break;
 #endif
       values_of_ranks values[batch];
       PEERFOLD_UNROLL
       for (uint32_t b = 0; b < batch; ++b) {
         const uint32_t i = (first + b) * width + lane;
-        if (i < whole) values[b].read(theirs, first + b, i, mine.at[first + b]);
+        if (i < packs) values[b].read(theirs, first + b, i, mine.at[first + b]);
       }
       PEERFOLD_UNROLL
       for (uint32_t b = 0; b < batch; ++b) {
-        if ((first + b) * width + lane >= whole) continue;
+        const uint32_t i = (first + b) * width + lane;
+        if (i >= packs) continue;
+        pack_type& folded = result.at[first + b];
+        folded = pack_type{};
+        // Functors see elements of the message, never padding.
+        const uint32_t held = x.count - i * size;
         PEERFOLD_UNROLL
         for (uint32_t e = 0; e < size; ++e) {
-          result.at[first + b].set(e, values[b].fold(e, op, finish));
+          if (e < held) folded.set(e, values[b].fold(e, op, finish));
         }
       }
     }
-    if (ends_with(x, whole, size)) [[likely]]
-      return result;
-    // Functors see elements of the message, never padding.
-    detail::for_each_rest<Fragment>(c_.group(), x, whole, [&](uint32_t u, uint32_t i) {
-      values_of_ranks values;
-      values.read(theirs, u, i, mine.get(u));
-      pack_type folded{};
-      detail::for_each_element<size>(
-          x, i, [&](uint32_t e) { folded.set(e, values.fold(e, op, finish)); });
-      result.set(u, folded);
-    });
     return result;
   }
 
