@@ -77,7 +77,7 @@ class gpu_place {
       next.name = "on " + std::to_string(gpus_wanted()) + " GPU(s), first sequence " +
                   std::to_string(first_sequence) +
                   (who == caller::team ? ", team calls" : ", rank calls");
-      next.options.wait_budget = std::chrono::seconds{short_run() ? 300 : 60};
+      next.options.wait_budget = std::chrono::seconds{short_run() ? 300 : 20};
       next.options.channels = std::move(channels);
       next.options.staging_bytes = 1;
       next.options.first_sequence = first_sequence;

@@ -20,7 +20,6 @@ namespace peerfold::execution {
 /// Which stream it is, and what it is capturing, if anything.
 struct stream_state {
   cudaStream_t stream = nullptr;
-  unsigned long long number = 0;  ///< a handle may come again; this does not
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   unsigned long long capture = 0;         ///< which one; 0 if none
   const cudaGraphNode_t* last = nullptr;  ///< the nodes that the next one would depend on
@@ -28,16 +27,11 @@ struct stream_state {
 
   [[nodiscard]] bool capturing() const noexcept { return status == cudaStreamCaptureStatusActive; }
 
+  /// Asks CUDA, of that stream.
   [[nodiscard]] cudaError_t read(cudaStream_t of) noexcept {
     *this = {};
     stream = of;
-    const cudaError_t result = cudaStreamGetId(stream, &number);
-    return result == cudaSuccess ? read_capture() : result;
-  }
-
-  [[nodiscard]] cudaError_t read_capture() noexcept {
     cudaGraph_t graph = nullptr;
-    capture = 0;
 #if CUDART_VERSION >= 13000
     const cudaGraphEdgeData* edges = nullptr;
     return cudaStreamGetCaptureInfo(stream, &status, &capture, &graph, &last, &edges, &count);
@@ -99,7 +93,7 @@ class channel_use {
 
   /// Whether the last launch was one rank's own, into this stream, or the same capture of it.
   [[nodiscard]] bool alone_in(const stream_state& now) const noexcept {
-    return alone_ && last_.number == now.number && last_.capture == now.capture;
+    return alone_ && last_.stream == now.stream && last_.capture == now.capture;
   }
 
   /// What note() must know of a launch and its stream.
@@ -123,7 +117,7 @@ class channel_use {
       }
       return {};
     }
-    if (!used_ || now.number == eager_.number) return {};
+    if (!used_ || now.stream == eager_.stream) return {};
     cudaError_t status = cudaSuccess;
     if (lasts_) {
       stream_state before;
@@ -145,7 +139,7 @@ class channel_use {
     alone_ = how.alone;
     last_ = before;
     if (last_.capturing()) {
-      const cudaError_t status = last_.read_capture();
+      const cudaError_t status = last_.read(before.stream);
       last_node_ = status == cudaSuccess && last_.count > 0 ? last_.last[0] : nullptr;
       return cuda_failure(status, "options.stream: reading its capture");
     }

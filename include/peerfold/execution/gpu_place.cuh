@@ -143,11 +143,10 @@ class gpu_place::ranks {
     std::unique_lock<std::shared_mutex> alone{launching_, std::defer_lock};
     std::shared_lock<std::shared_mutex> beside{launching_, std::defer_lock};
     team_call ? alone.lock() : beside.lock();
-    std::array<std::unique_lock<std::mutex>, N> turns;
-    for (int q = 0; q < N && !team_call; ++q) {
-      if (device(q) == device(first)) {
-        turns[static_cast<std::size_t>(q)] = std::unique_lock{use_of(channel, q).turn};
-      }
+    std::unique_lock<std::mutex> turn;
+    if (!team_call) {
+      if (error reason = check_shared_device(channel, first, options)) return reason;
+      turn = std::unique_lock{use_of(channel, first).turn};
     }
 
     std::array<ranks_together, N> launches;
@@ -161,7 +160,7 @@ class gpu_place::ranks {
       }
       same->rank[same->count++] = r;
     }
-    if (error reason = admit(channel, launches, count, options, guard)) return reason;
+    if (error reason = admit(channel, launches, count, guard)) return reason;
     for (std::size_t i = 0; i < count; ++i) {
       error reason = cuda_failure(guard.set(device(launches[i].rank[0])), "selecting a device");
       if (!reason) {
@@ -293,7 +292,7 @@ class gpu_place::ranks {
 
   /// Whether these launches may be made; makes their streams wait for the channel's last uses.
   [[nodiscard]] error admit(int channel, std::array<ranks_together, N>& launches, std::size_t count,
-                            const call_options& options, device_guard& guard) {
+                            device_guard& guard) {
     int captured = 0;
     for (std::size_t i = 0; i < count; ++i) {
       ranks_together& together = launches[i];
@@ -303,9 +302,6 @@ class gpu_place::ranks {
       if (status == cudaSuccess) status = now.read(now.stream);
       if (error reason = cuda_failure(status, "options.stream: not a usable stream")) return reason;
       captured += now.capturing() ? 1 : 0;
-      if (together.count < ranks_on_device(rank)) {
-        if (error reason = check_shared_device(channel, rank, options, now)) return reason;
-      }
       for (int l = 0; l < together.count; ++l) {
         if (error reason = use_of(channel, together.rank[l]).last.admit(now)) return reason;
       }
@@ -354,8 +350,15 @@ class gpu_place::ranks {
 
   /// Ranks that share a device and launch for themselves wait for each other, so each needs a
   /// stream of its own: behind the other in one stream, the second would never start.
-  [[nodiscard]] error check_shared_device(int channel, int rank, const call_options& options,
-                                          const stream_state& now) {
+  [[nodiscard]] error check_shared_device(int channel, int rank, const call_options& options) {
+    if (ranks_on_device(rank) == 1) return {};
+    stream_state now;
+    if (options.stream) {
+      if (error reason =
+              cuda_failure(now.read(*options.stream), "options.stream: not a usable stream")) {
+        return reason;
+      }
+    }
     for (int q = 0; q < N; ++q) {
       if (q == rank || device(q) != device(rank)) continue;
       if (!options.stream) {
@@ -364,7 +367,9 @@ class gpu_place::ranks {
                     " share device " + std::to_string(device(rank)) +
                     "; give each rank's calls a stream of its own, or call for the team"};
       }
-      if (use_of(channel, q).last.alone_in(now)) {
+      use& other = use_of(channel, q);
+      const std::lock_guard lock{other.turn};
+      if (other.last.alone_in(now)) {
         return {errc::channel_conflict, "options.stream: rank " + std::to_string(q) +
                                             " of the same device uses it; ranks " +
                                             "that share a device need a stream each"};
