@@ -197,6 +197,9 @@ void capture_conflict(report& result) {
     call(a.stream, 0);
     conflict("a second branch on the channel", {"options.stream", "branch", "another channel"},
              [&] { call(b.stream, 0); });
+    bench.call_team(on_channel(one_shot_packet, 0));  // outside the capture: nothing to it
+    conflict("a second branch after an eager call", {"options.stream", "branch"},
+             [&] { call(b.stream, 0); });
     call(b.stream, 1);
     order(a.stream, device, b.stream);
     call(b.stream, 0);

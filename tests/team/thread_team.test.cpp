@@ -149,6 +149,29 @@ TEST_CASE("more threads than the system has are refused, and those that ran have
 }
 #endif
 
+// One lane knows of the ticket; another waits for a rank that does not come.
+TEST_CASE("a channel in use ends the waits of all lanes at once") {
+  for (const auto& policy : {pf::one_shot_packet, pf::one_shot_store}) {
+    pf::team_options options;
+    options.workers = 2;
+    options.wait_budget = std::chrono::minutes{10};
+    auto team = pf::thread_team<3>::on_threads(options);
+    auto& ranks = *team.ranks();
+    ranks.view(0).layout.state(ranks.view_of(0, 0).region[0], 0)->busy = 1;
+    pf::symmetric_buffer<int, 3> buffer(team, 1000);
+    std::vector<std::thread> threads;
+    for (int r = 0; r < 2; ++r) {
+      threads.emplace_back(
+          [&, r] { pf::all_reduce(team.rank(r), buffer, buffer, pf::max{}, {.policy = policy}); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    const auto status = team.status();
+    REQUIRE(status.size() >= 1);
+    CHECK(status.begin()->kind == pf::fault_kind::channel_busy);
+    CHECK(status.begin()->rank == 0);
+  }
+}
+
 // Integer division by a padding of zeros would trap.
 TEST_CASE("functors see elements of the message only") {
   struct remainder {

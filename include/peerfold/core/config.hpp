@@ -78,13 +78,4 @@ PEERFOLD_HD constexpr To bit_cast(const From& from) noexcept {
   return __builtin_bit_cast(To, from);
 }
 
-/// The value, at this point of the program and no sooner: on the device, what is computed from a
-/// load in flight would otherwise be moved up, where it waits for the load before all else.
-PEERFOLD_HD inline uint32_t not_before(uint32_t value) noexcept {
-#if PEERFOLD_DEVICE_PASS
-  asm volatile("" : "+r"(value));
-#endif
-  return value;
-}
-
 }  // namespace peerfold

@@ -93,7 +93,7 @@ class channel_use {
 
   /// Whether the last launch was one rank's own, into this stream, or the same capture of it.
   [[nodiscard]] bool alone_in(const stream_state& now) const noexcept {
-    return alone_ && last_.stream == now.stream && last_.capture == now.capture;
+    return alone_ && last_stream_ == now.stream && last_capture_ == now.capture;
   }
 
   /// What note() must know of a launch and its stream.
@@ -109,25 +109,25 @@ class channel_use {
       return {errc::cuda_failure, "options.stream: its capture was invalidated; end it first"};
     }
     if (now.capturing()) {
-      if (last_.capture == now.capture && last_node_ != nullptr &&
-          !precedes(last_node_, now.last, now.count)) {
+      if (captured_ == now.capture && captured_node_ != nullptr &&
+          !precedes(captured_node_, now.last, now.count)) {
         return {errc::channel_conflict,
                 "options.stream: this capture already uses the channel in a branch that nothing "
                 "orders before this call; join the branches, or use another channel"};
       }
       return {};
     }
-    if (!used_ || now.stream == eager_.stream) return {};
+    if (!used_ || now.stream == eager_stream_) return {};
     cudaError_t status = cudaSuccess;
     if (lasts_) {
       stream_state before;
-      status = before.read(eager_.stream);
+      status = before.read(eager_stream_);
       if (before.status != cudaStreamCaptureStatusNone) {
         return {errc::channel_conflict,
                 "options.stream: the channel was last used on the team's own stream, which is "
                 "being captured; end that capture first, or use another channel"};
       }
-      if (status == cudaSuccess && !marked_) status = cudaEventRecord(done_, eager_.stream);
+      if (status == cudaSuccess && !marked_) status = cudaEventRecord(done_, eager_stream_);
     }
     if (status == cudaSuccess) status = cudaStreamWaitEvent(now.stream, done_, 0);
     return cuda_failure(status, "options.stream: waiting for the channel's other stream");
@@ -137,31 +137,36 @@ class channel_use {
   /// marking: edges order it.
   [[nodiscard]] error note(const stream_state& before, const launch& how) {
     alone_ = how.alone;
-    last_ = before;
-    if (last_.capturing()) {
-      const cudaError_t status = last_.read(before.stream);
-      last_node_ = status == cudaSuccess && last_.count > 0 ? last_.last[0] : nullptr;
+    last_stream_ = before.stream;
+    last_capture_ = before.capture;
+    if (before.capturing()) {
+      stream_state after;
+      const cudaError_t status = after.read(before.stream);
+      captured_ = before.capture;
+      captured_node_ = status == cudaSuccess && after.count > 0 ? after.last[0] : nullptr;
       return cuda_failure(status, "options.stream: reading its capture");
     }
     used_ = true;
-    eager_ = last_;
+    eager_stream_ = before.stream;
     lasts_ = how.lasts;
     // A caller's stream may be gone when the next one comes.
     marked_ = how.mark_now || !how.lasts;
     if (!marked_) return {};
-    return cuda_failure(cudaEventRecord(done_, eager_.stream),
+    return cuda_failure(cudaEventRecord(done_, eager_stream_),
                         "options.stream: recording an event");
   }
 
  private:
   cudaEvent_t done_ = nullptr;
-  stream_state last_;   ///< of the last launch
-  stream_state eager_;  ///< of the last one outside captures
-  bool used_ = false;   ///< there was one
+  cudaStream_t last_stream_ = nullptr;   ///< of the last launch
+  unsigned long long last_capture_ = 0;  ///< of it; 0 if it was eager
   bool alone_ = false;
+  cudaStream_t eager_stream_ = nullptr;  ///< of the last launch outside captures
+  bool used_ = false;                    ///< there was one
   bool lasts_ = false;
   bool marked_ = false;
-  cudaGraphNode_t last_node_ = nullptr;  ///< of the last capture
+  unsigned long long captured_ = 0;          ///< the last capture that used the channel
+  cudaGraphNode_t captured_node_ = nullptr;  ///< its last node here
 };
 
 }  // namespace peerfold::execution

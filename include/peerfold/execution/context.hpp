@@ -37,12 +37,22 @@ class context {
   /// early as it holds nothing up, and name a number of the block's state with the value that they
   /// started from: if it has moved on, another kernel had the ticket meanwhile.
   PEERFOLD_HD void enter(const uint64_t* number, uint64_t value) noexcept {
-    poison_ = arch::load_relaxed(&local_.poison->poison);
-    if (group_.elect()) {
+    if (group_.elect()) {  // all lanes of all blocks would queue for the one word of poison
+      poison_ = arch::load_relaxed(&local_.poison->poison);
       ticket_ = arch::exchange_local(&state().busy, 1);
       started_from_ = static_cast<uint32_t>(value);
       found_ = static_cast<uint32_t>(arch::load_relaxed(number));
     }
+  }
+
+  /// Behind a wait: the elected lane, where another kernel has the block, makes the rank's other
+  /// lanes end their waits. Returns poison().
+  PEERFOLD_HD uint32_t look_at_ticket() noexcept {
+    if (was_busy() != 0) [[unlikely]] {
+      poison_ = sync::poisoned;
+      arch::store_relaxed(&local_.poison->poison, sync::poisoned);
+    }
+    return poison_;
   }
 
   /// Gives the block's ticket back, and reports a fault, where there was one. All lanes call it,

@@ -163,13 +163,15 @@ class gpu_place::ranks {
     if (error reason = admit(channel, launches, count, guard)) return reason;
     for (std::size_t i = 0; i < count; ++i) {
       error reason = cuda_failure(guard.set(device(launches[i].rank[0])), "selecting a device");
+      bool enqueued = i > 0;
       if (!reason) {
-        reason = launches[i].count == 1 ? launch_together<1>(channel, plan, bodies, launches[i])
-                                        : launch_together<N>(channel, plan, bodies, launches[i]);
+        reason = launches[i].count == 1
+                     ? launch_together<1>(channel, plan, bodies, launches[i], enqueued)
+                     : launch_together<N>(channel, plan, bodies, launches[i], enqueued);
       }
       if (reason) {
-        // Those launched already would wait for this one.
-        if (i > 0) abort();
+        // What runs already would wait for the rest of this call.
+        if (enqueued && !launches[i].stream.capturing()) abort();
         return reason;
       }
     }
@@ -318,7 +320,7 @@ class gpu_place::ranks {
   template <int Count, class Body>
   [[nodiscard]] error launch_together(int channel, const launch_plan& plan,
                                       const std::array<Body, N>& bodies,
-                                      const ranks_together& together) {
+                                      const ranks_together& together, bool& enqueued) {
     auto arguments = arguments_of<Count>(view(channel), bodies);
     for (int l = 0; l < together.count; ++l) {
       const int q = together.rank[l];
@@ -335,6 +337,7 @@ class gpu_place::ranks {
                          "launching a collective")) {
       return reason;
     }
+    enqueued = true;
     for (int l = 0; l < together.count; ++l) {
       const int q = together.rank[l];
       const int sharing = ranks_on_device(q);
@@ -367,9 +370,10 @@ class gpu_place::ranks {
                     " share device " + std::to_string(device(rank)) +
                     "; give each rank's calls a stream of its own, or call for the team"};
       }
+      // Not waited for: a rank in the middle of its call may be held up until this one's comes.
       use& other = use_of(channel, q);
-      const std::lock_guard lock{other.turn};
-      if (other.last.alone_in(now)) {
+      const std::unique_lock<std::mutex> lock{other.turn, std::try_to_lock};
+      if (lock && other.last.alone_in(now)) {
         return {errc::channel_conflict, "options.stream: rank " + std::to_string(q) +
                                             " of the same device uses it; ranks " +
                                             "that share a device need a stream each"};

@@ -4,6 +4,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/rank.hpp>
 #include <peerfold/execution/block_group.cuh>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/cuda_error.cuh>
@@ -11,6 +12,9 @@
 #include <peerfold/sync/fault.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <cstring>
+#include <mutex>
 #include <vector>
 
 namespace peerfold::execution {
@@ -23,6 +27,7 @@ inline constexpr int most_threads = 512;
 template <int N, int Count, class Body>
 struct kernel_arguments {
   // What a kernel reads first stands first: a line of arguments is read when it is first touched.
+  // The very first is where its state lies (see kernel_entry::launch_idle).
   sync::rank_view<N> local[Count];
   Body body[Count];
   sync::channel_view<N> channel;
@@ -64,14 +69,14 @@ inline constexpr std::size_t most_local_bytes = 4096;
 [[nodiscard]] inline cudaError_t reserve_local_memory(std::size_t bytes) noexcept {
   if (bytes == 0) return cudaSuccess;
   if (bytes <= 128) {
-    local_memory_kernel<128><<<1, 1>>>(nullptr);
+    local_memory_kernel<128><<<1, 1, 0, cudaStreamPerThread>>>(nullptr);
   } else if (bytes <= 512) {
-    local_memory_kernel<512><<<1, 1>>>(nullptr);
+    local_memory_kernel<512><<<1, 1, 0, cudaStreamPerThread>>>(nullptr);
   } else {
-    local_memory_kernel<most_local_bytes><<<1, 1>>>(nullptr);
+    local_memory_kernel<most_local_bytes><<<1, 1, 0, cudaStreamPerThread>>>(nullptr);
   }
   const cudaError_t status = cudaGetLastError();
-  return status == cudaSuccess ? cudaStreamSynchronize(nullptr) : status;
+  return status == cudaSuccess ? cudaStreamSynchronize(cudaStreamPerThread) : status;
 }
 
 /// A kernel of this program, for teams of `ranks` ranks. Kernels enter the list before main() (or
@@ -79,7 +84,8 @@ inline constexpr std::size_t most_local_bytes = 4096;
 /// kernel at its first launch otherwise, which may wait for kernels that wait for that launch.
 class kernel_entry {
  public:
-  kernel_entry(const void* function, int ranks) noexcept : function_{function}, ranks_{ranks} {
+  kernel_entry(const void* function, std::size_t argument_bytes, int ranks) noexcept
+      : function_{function}, argument_bytes_{argument_bytes}, ranks_{ranks} {
     next_ = head().load(std::memory_order_relaxed);
     while (!head().compare_exchange_weak(next_, this, std::memory_order_release)) {
     }
@@ -87,7 +93,8 @@ class kernel_entry {
   kernel_entry(const kernel_entry&) = delete;
   kernel_entry& operator=(const kernel_entry&) = delete;
 
-  /// Loads the kernel on a device, once, with the local memory that it needs.
+  /// Loads the kernel on a device, once, with the local memory that it needs, and launches it:
+  /// whatever a first launch waits for has been then.
   [[nodiscard]] error load(int device, device_guard& guard) {
     const uint64_t bit = uint64_t{1} << (device % 64);
     if ((loaded_.load(std::memory_order_acquire) & bit) != 0) return {};
@@ -101,6 +108,7 @@ class kernel_entry {
                                           std::to_string(most_local_bytes) + " are the most"};
     }
     if (status == cudaSuccess) status = reserve_local_memory(attributes.localSizeBytes);
+    if (status == cudaSuccess) status = launch_idle();
     if (status == cudaSuccess) loaded_.fetch_or(bit, std::memory_order_release);
     return cuda_failure(status, "loading kernels on device " + std::to_string(device) +
                                     " (is the program built for its architecture?)");
@@ -120,12 +128,42 @@ class kernel_entry {
   }
 
  private:
+  /// Launches the kernel on a message of no tiles, all zeros but for a state, which it looks at.
+  [[nodiscard]] cudaError_t launch_idle() const {
+    void* state = nullptr;
+    cudaError_t status = idle_state(state);
+    std::vector<std::byte> bytes(argument_bytes_);
+    std::memcpy(bytes.data(), &state, sizeof state);
+    void* arguments[] = {bytes.data()};
+    if (status == cudaSuccess) {
+      status = cudaLaunchKernel(function_, dim3(1), dim3(32), arguments, 0, cudaStreamPerThread);
+    }
+    return status == cudaSuccess ? cudaStreamSynchronize(cudaStreamPerThread) : status;
+  }
+
+  /// Memory that stands for the state of a block wherever nothing is to be done; kept for ever.
+  [[nodiscard]] static cudaError_t idle_state(void*& state) {
+    static std::mutex mutex;
+    static void* kept = nullptr;
+    const std::lock_guard lock{mutex};
+    if (kept == nullptr) {
+      constexpr std::size_t bytes = sizeof(sync::block_state<max_ranks>);
+      const cudaError_t status =
+          cudaHostAlloc(&kept, bytes, cudaHostAllocPortable | cudaHostAllocMapped);
+      if (status != cudaSuccess) return status;
+      std::memset(kept, 0, bytes);
+    }
+    state = kept;
+    return cudaSuccess;
+  }
+
   static std::atomic<kernel_entry*>& head() noexcept {
     static std::atomic<kernel_entry*> first{nullptr};
     return first;
   }
 
   const void* function_;
+  std::size_t argument_bytes_;
   int ranks_;
   kernel_entry* next_ = nullptr;
   std::atomic<uint64_t> loaded_{0};
@@ -135,7 +173,8 @@ class kernel_entry {
 template <int N, int Count, class Body>
 struct kernel_of {
   static inline kernel_entry entry{
-      reinterpret_cast<const void*>(&collective_kernel<N, Count, Body>), N};
+      reinterpret_cast<const void*>(&collective_kernel<N, Count, Body>),
+      sizeof(kernel_arguments<N, Count, Body>), N};
 };
 
 }  // namespace peerfold::execution

@@ -66,15 +66,15 @@ struct channel_layout {
 
   channel_layout() = default;
 
-  /// The region that starts at `at`, a multiple of 128.
+  /// The first region that begins at `at` or behind it.
   PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t at)
       : packet_lines{agreed.packet_lines},
         store_bytes{agreed.store_bytes},
-        begin{at},
+        begin{align(at)},
         blocks{agreed.blocks} {
     const auto count = static_cast<size_t>(blocks);
-    flags = align(count * sizeof(block_state<N>));
-    packets = align(flags + count * flags_stride());
+    flags = (count * sizeof(block_state<N>) + flag_stride - 1) / flag_stride * flag_stride;
+    packets = align(flags + count * flag_stride);
     stores = align(packets + count * most_others<N> * packet_slots * packet_lines * 16);
     end = begin + align(stores + count * most_others<N> * store_slots * store_bytes);
   }
@@ -90,8 +90,7 @@ struct channel_layout {
   /// The word in a rank's region by which `peer` tells it: low half the last message that is
   /// complete, high half the last message that it has released.
   PEERFOLD_HD uint64_t* flag(stl::byte* region, int block, int peer) const noexcept {
-    return reinterpret_cast<uint64_t*>(region + flags +
-                                       static_cast<size_t>(block) * flags_stride()) +
+    return reinterpret_cast<uint64_t*>(region + flags + static_cast<size_t>(block) * flag_stride) +
            peer;
   }
 
@@ -113,8 +112,17 @@ struct channel_layout {
   }
 
  private:
-  PEERFOLD_HD static constexpr size_t align(size_t offset) { return (offset + 127) / 128 * 128; }
-  PEERFOLD_HD static constexpr size_t flags_stride() { return 8 * N <= 16 ? 16 : 64; }
+  /// Bytes of the line that the flags of one block have to themselves: blocks poll them.
+  static constexpr size_t flag_stride = 128;
+  static_assert(8 * N <= flag_stride);
+
+  /// Regions and rings begin at multiples of the largest slot, so that slots, which are powers of
+  /// two on GPUs, lie aligned to themselves within an arena, and what a warp stores at once in one
+  /// piece.
+  PEERFOLD_HD static constexpr size_t align(size_t offset) {
+    constexpr size_t largest_slot = 32 * 1024;
+    return (offset + largest_slot - 1) / largest_slot * largest_slot;
+  }
 };
 
 /// What all ranks know of a channel. Trivially copyable: it travels to kernels by value.

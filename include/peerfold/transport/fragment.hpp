@@ -119,7 +119,7 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   Fragment result;
   uint32_t whole = 0;
   if constexpr (loads_packs<Load, pack>) {
-    if (load.template aligned<pack>(x.begin)) whole = x.count / size;
+    if (x.count >= size && load.template aligned<pack>(x.begin)) whole = x.count / size;
     for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
       result.at[u] = load.template load_pack<pack>(x.begin + i * size);
     });
@@ -145,7 +145,7 @@ PEERFOLD_HD inline void store_fragment(const Group& group, const tile& x, const 
   constexpr uint32_t size = pack::size;
   uint32_t whole = 0;
   if constexpr (stores_packs<Store, pack>) {
-    if (store.template aligned<pack>(x.begin)) whole = x.count / size;
+    if (x.count >= size && store.template aligned<pack>(x.begin)) whole = x.count / size;
     for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
       store.store_pack(x.begin + i * size, values.at[u]);
     });

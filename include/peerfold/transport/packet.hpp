@@ -61,7 +61,7 @@ class packet
     const int to = rank_after<n>(c_.rank(), step);
     const uint64_t sent = before(sync::peer_index<n>(to, c_.rank())).sent;
     // The low half does for slot, mark and lap.
-    const uint32_t message = not_before(static_cast<uint32_t>(sent)) + commits_ + 1;
+    const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
     arch::word_pair* slot =
         c_.channel().layout.packet_slot(c_.region(step), c_.block(), to, c_.rank(), message);
@@ -203,7 +203,7 @@ class packet
       }
     });
     ++receipts_;
-    fault_ |= c_.poison();
+    fault_ |= c_.look_at_ticket();
     in.fault_ = fault_;
     if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_);
     return in;

@@ -175,7 +175,7 @@ class store_flag
       shared_.credit[peer] = credit_of(seen);
       c_.delay(sync::delay_site::after_receive, message);
     });
-    ok_ = !c_.group().any(!here);
+    ok_ = !c_.group().any(!here || c_.look_at_ticket() != 0);
     credits_shared_ = true;
     ++receipts_;
     arrivals in;
@@ -205,6 +205,7 @@ class store_flag
     if constexpr (others == 1) {
       if (c_.group().elect()) visit(1, rank_after<n>(c_.rank(), 1));
     } else {
+      PEERFOLD_NO_UNROLL
       for (int step = c_.group().lane() + 1; step < n; step += c_.group().width()) {
         visit(step, rank_after<n>(c_.rank(), step));
       }
