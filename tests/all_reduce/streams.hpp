@@ -12,6 +12,7 @@
 #include <cuda_runtime.h>
 
 #include <chrono>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -310,6 +311,40 @@ void shared_stream(report& result) {
   must(cudaStreamSynchronize(stream.stream), "the call that waited for the refused one");
 }
 
+/// Ranks of one device may take each other's streams from call to call.
+template <class Place, int N>
+void swapped_streams(report& result) {
+  if (!Place::has(N)) return result.skip();
+  constexpr int ranks = N + 2;
+  using only_one = policies<one_shot_packet>;
+  auto team =
+      gpu_team<ranks>::on_devices(devices_of(ranks), fault_options(std::chrono::seconds{20}));
+  const symmetric_buffer<float, ranks> in(team, 10);
+  symmetric_buffer<float, ranks> out(team, 10);
+  std::vector<std::unique_ptr<owned_stream>> streams;
+  for (int r = 0; r < ranks; ++r) {
+    streams.push_back(std::make_unique<owned_stream>(team.device(r)));
+  }
+  constexpr int rounds = 6;
+  for (int round = 0; round < rounds; ++round) {
+    for (int r = 0; r < ranks; ++r) {
+      // The ranks of a device in turn take the streams of its first two.
+      int first = r;
+      while (first > 0 && team.device(first - 1) == team.device(r)) --first;
+      const bool swapped = round % 2 == 1 && r < first + 2;
+      call_options options;
+      options.stream = streams[static_cast<std::size_t>(swapped ? 2 * first + 1 - r : r)]->stream;
+      all_reduce<only_one>(team.rank(r), static_cast<const float*>(in.data(r)), out.data(r), 10,
+                           peerfold::sum{}, options);
+    }
+  }
+  for (const auto& stream : streams) {
+    must(cudaStreamSynchronize(stream->stream), "the ranks' calls");
+  }
+  result.check(team.status().ok(), team.status().to_string());
+  result.count(rounds * ranks, 0);
+}
+
 /// A graph that is replayed while the channel is in use poisons the team instead of hanging.
 template <class Place, int N>
 void replay_conflict(report& result) {
@@ -385,6 +420,7 @@ bool add_streams() {
     (add(First + I, "calls of the team at once", &detail::concurrent_team_calls<Place, First + I>),
      ...);
     (add(First + I, "a shared stream", &detail::shared_stream<Place, First + I>), ...);
+    (add(First + I, "swapped streams", &detail::swapped_streams<Place, First + I>), ...);
     (add(First + I, "conflict in replay", &detail::replay_conflict<Place, First + I>), ...);
     (add(First + I, "refused devices", &detail::refused_devices<Place, First + I>), ...);
   }(std::make_integer_sequence<int, Last - First + 1>{});

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,6 +92,9 @@ class channel_use {
     return marked_ && cudaEventQuery(done_) == cudaErrorNotReady;
   }
 
+  /// How many launches there were.
+  [[nodiscard]] std::uint64_t launches() const noexcept { return launches_; }
+
   /// Whether the last launch was one rank's own, into this stream, or the same capture of it.
   [[nodiscard]] bool alone_in(const stream_state& now) const noexcept {
     return alone_ && last_stream_ == now.stream && last_capture_ == now.capture;
@@ -136,6 +140,7 @@ class channel_use {
   /// After a launch into the stream that was admitted as `before`. Within a capture nothing needs
   /// marking: edges order it.
   [[nodiscard]] error note(const stream_state& before, const launch& how) {
+    ++launches_;
     alone_ = how.alone;
     last_stream_ = before.stream;
     last_capture_ = before.capture;
@@ -158,6 +163,7 @@ class channel_use {
 
  private:
   cudaEvent_t done_ = nullptr;
+  std::uint64_t launches_ = 0;
   cudaStream_t last_stream_ = nullptr;   ///< of the last launch
   unsigned long long last_capture_ = 0;  ///< of it; 0 if it was eager
   bool alone_ = false;

@@ -352,7 +352,8 @@ class gpu_place::ranks {
   }
 
   /// Ranks that share a device and launch for themselves wait for each other, so each needs a
-  /// stream of its own: behind the other in one stream, the second would never start.
+  /// stream of its own: behind the other's call in one stream, its own would never start. Behind an
+  /// earlier call, which this rank has made too, it does: streams may be swapped, or come again.
   [[nodiscard]] error check_shared_device(int channel, int rank, const call_options& options) {
     if (ranks_on_device(rank) == 1) return {};
     stream_state now;
@@ -361,6 +362,12 @@ class gpu_place::ranks {
               cuda_failure(now.read(*options.stream), "options.stream: not a usable stream")) {
         return reason;
       }
+    }
+    std::uint64_t made = 0;
+    {
+      use& own = use_of(channel, rank);
+      const std::lock_guard lock{own.turn};
+      made = own.last.launches();
     }
     for (int q = 0; q < N; ++q) {
       if (q == rank || device(q) != device(rank)) continue;
@@ -373,7 +380,7 @@ class gpu_place::ranks {
       // Not waited for: a rank in the middle of its call may be held up until this one's comes.
       use& other = use_of(channel, q);
       const std::unique_lock<std::mutex> lock{other.turn, std::try_to_lock};
-      if (lock && other.last.alone_in(now)) {
+      if (lock && other.last.alone_in(now) && other.last.launches() > made) {
         return {errc::channel_conflict, "options.stream: rank " + std::to_string(q) +
                                             " of the same device uses it; ranks " +
                                             "that share a device need a stream each"};
