@@ -10,6 +10,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
@@ -41,12 +42,6 @@ inline std::vector<int> devices_of(int ranks) {
   for (int r = 0; r < ranks; ++r) devices.push_back(r * gpus_wanted() / ranks);
   return devices;
 }
-
-namespace detail {
-/// Streams that share a hardware queue wait for each other, and ranks that share a GPU and launch
-/// for themselves must not. Set before CUDA looks.
-inline const bool many_queues = setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 1) == 0;
-}  // namespace detail
 
 class gpu_place {
  public:
@@ -162,6 +157,12 @@ class gpu_place {
   call_options rank_options(call_options options, int rank) {
     options.stream = stream(rank, options.channel);
     return options;
+  }
+
+  /// Ranks that share a GPU keep one call in flight a stream: see docs/decisions/0009.
+  void after_rank_call(int rank, int channel) {
+    if (std::count(devices_.begin(), devices_.end(), device(rank)) == 1) return;
+    must(cudaStreamSynchronize(stream(rank, channel)), "waiting for a rank's call");
   }
 
   /// Waits for all work of all devices.

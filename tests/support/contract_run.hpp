@@ -15,6 +15,7 @@
 ///   void upload(int rank, std::byte* to, const std::vector<std::byte>&);
 ///   std::vector<std::byte> download(int rank, const std::byte* from, std::size_t bytes);
 ///   call_options rank_options(call_options, int rank);
+///   void after_rank_call(int rank, int channel);  // may wait for it
 ///   std::string wait();                     // for all calls; returns what went wrong
 #pragma once
 
@@ -194,6 +195,7 @@ void run_program(typename Place::template team<N>& team, const program<T>& work,
             for (std::size_t i = 0; i < steps.size(); ++i) {
               if (steps[i].channel != channel) continue;
               calls.rank_call(i, r, place.rank_options(options_of(steps[i]), r));
+              place.after_rank_call(r, channel);
             }
           });
         });

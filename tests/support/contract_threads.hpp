@@ -88,6 +88,7 @@ class threads_place {
     return {from, from + bytes};
   }
   static call_options rank_options(call_options options, int /*rank*/) { return options; }
+  static void after_rank_call(int /*rank*/, int /*channel*/) {}
   static std::string wait() { return {}; }
 
  private:

@@ -26,7 +26,6 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
   [[maybe_unused]] constexpr int peers_at_once = lag == 0 || Context::size <= 4 ? Context::size : 1;
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
-  if (ahead >= tiles.tiles()) return true;
   const auto send_to_all = [&](const transport::tile& x,
                                const typename Transport::fragment_type& values) {
     PEERFOLD_UNROLL_BY(peers_at_once)
@@ -34,17 +33,21 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
     t.commit();
   };
   if constexpr (lag == 0) {
+    transport::tile x = tiles.at(ahead);
+    auto mine = t.load(x, load);  // before anything else: it takes long
+    if (ahead >= tiles.tiles()) return true;
     for (;;) {
-      const transport::tile x = tiles.at(ahead);
-      const auto mine = t.load(x, load);
       send_to_all(x, mine);
       const auto theirs = t.receive(x);
       if (theirs) t.store(x, t.fold(x, mine, theirs, op, finish), store);
       ahead += blocks;
       if (ahead >= tiles.tiles()) return static_cast<bool>(theirs);
       if (!t.release()) return false;
+      x = tiles.at(ahead);
+      mine = t.load(x, load);
     }
   } else {
+    if (ahead >= tiles.tiles()) return true;
     // The next tile to send is loaded before anything is waited for.
     transport::tile x = tiles.at(ahead);
     auto next = t.load(x, load);

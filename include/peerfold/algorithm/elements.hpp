@@ -17,10 +17,10 @@ struct load_from {
 
   PEERFOLD_HD T operator()(size_t i) const noexcept { return data[i]; }
 
-  /// Whether packs from element `begin` on are aligned.
+  /// Whether packs that begin at a multiple of their size are aligned.
   template <class Pack>
-  PEERFOLD_HD bool aligned(size_t begin) const noexcept {
-    return arch::is_aligned(data + begin, sizeof(Pack));
+  PEERFOLD_HD bool aligned() const noexcept {
+    return arch::is_aligned(data, sizeof(Pack));
   }
   template <class Pack>
   PEERFOLD_HD Pack load_pack(size_t i) const noexcept {
@@ -35,10 +35,10 @@ struct store_to {
 
   PEERFOLD_HD void operator()(size_t i, const T& value) const noexcept { data[i] = value; }
 
-  /// Whether packs from element `begin` on are aligned.
+  /// Whether packs that begin at a multiple of their size are aligned.
   template <class Pack>
-  PEERFOLD_HD bool aligned(size_t begin) const noexcept {
-    return arch::is_aligned(data + begin, sizeof(Pack));
+  PEERFOLD_HD bool aligned() const noexcept {
+    return arch::is_aligned(data, sizeof(Pack));
   }
   template <class Pack>
   PEERFOLD_HD void store_pack(size_t i, const Pack& values) const noexcept {

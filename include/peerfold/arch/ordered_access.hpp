@@ -127,6 +127,15 @@ PEERFOLD_HD inline uint32_t exchange_local(uint32_t* address, uint32_t value) no
 #endif
 }
 
+/// `value`, which the compiler takes for made here: what depends on it is computed behind the
+/// accesses above, not among the addresses that they wait for.
+PEERFOLD_HD inline uint32_t not_before(uint32_t value) noexcept {
+#if PEERFOLD_DEVICE_PASS
+  asm volatile("" : "+r"(value)::"memory");
+#endif
+  return value;
+}
+
 /// Sixteen bytes that travel together, as two words of 64 bits. The memory model promises no
 /// more than that each word arrives whole: a protocol checks both.
 struct alignas(16) word_pair {

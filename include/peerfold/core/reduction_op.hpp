@@ -174,4 +174,31 @@ struct default_finish<avg, T, N> {
 template <class Op, class T, int N>
 using default_finish_t = typename default_finish<Op, T, N>::type;
 
+namespace detail {
+
+template <class F>
+inline constexpr bool is_builtin = false;
+template <>
+inline constexpr bool is_builtin<sum> = true;
+template <>
+inline constexpr bool is_builtin<prod> = true;
+template <>
+inline constexpr bool is_builtin<min> = true;
+template <>
+inline constexpr bool is_builtin<max> = true;
+template <>
+inline constexpr bool is_builtin<avg> = true;
+template <class T>
+inline constexpr bool is_builtin<round_to<T>> = true;
+template <class T, int N>
+inline constexpr bool is_builtin<divide_by_ranks<T, N>> = true;
+
+}  // namespace detail
+
+/// Whether folding padding beside elements of type T does no harm: true for arithmetic of our own,
+/// unknown for any functor of the caller's.
+template <class T, class Op, class Finish>
+inline constexpr bool folds_padding =
+    stl::is_arithmetic_v<accumulator_t<T>> && detail::is_builtin<Op> && detail::is_builtin<Finish>;
+
 }  // namespace peerfold

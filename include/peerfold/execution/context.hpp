@@ -56,7 +56,7 @@ class context {
   }
 
   /// Gives the block's ticket back, and reports a fault, where there was one. All lanes call it,
-  /// last, behind a barrier of the group.
+  /// last; the elected one only when the group needs the block's state no more.
   PEERFOLD_HD void leave() noexcept {
     if (group_.elect()) arch::store_relaxed(&state().busy, uint32_t{0});
     if ((poison_ | was_busy()) != 0) [[unlikely]] {

@@ -45,7 +45,8 @@ struct call_options {
   int channel = 0;
   int max_blocks = 0;  ///< at most so many blocks a rank; 0: as many as the channel has
   /// GPU places: the stream of a rank's call; unset: the team's own stream of the rank, which ranks
-  /// of one device share: those must each name another. Team calls use the team's streams.
+  /// of one device share: those must each name another, and make the next call in it when the last
+  /// one has ended, as CUDA need not run streams beside each other. Team calls use the team's.
   std::optional<CUstream_st*> stream{};
 };
 

@@ -68,19 +68,19 @@ PEERFOLD_HD inline void for_each_pack(const Group& group, uint32_t packs, Visit 
   }
 }
 
-/// A load functor that can give whole packs: where load.template aligned<Pack>(begin), so that
-/// all packs from `begin` on are aligned, load.template load_pack<Pack>(i) is the elements
-/// i … i + Pack::size - 1.
+/// A load functor that can give whole packs: where load.template aligned<Pack>(), so that all packs
+/// are that begin at a multiple of their size, load.template load_pack<Pack>(i) is the elements
+/// i … i + Pack::size - 1 for such an i.
 template <class Load, class Pack>
 concept loads_packs = requires(const Load& load, size_t i) {
-  { load.template aligned<Pack>(i) } -> stl::same_as<bool>;
+  { load.template aligned<Pack>() } -> stl::same_as<bool>;
   { load.template load_pack<Pack>(i) } -> stl::same_as<Pack>;
 };
 
 /// A store functor that can take whole packs, likewise.
 template <class Store, class Pack>
 concept stores_packs = requires(const Store& store, size_t i, const Pack& value) {
-  { store.template aligned<Pack>(i) } -> stl::same_as<bool>;
+  { store.template aligned<Pack>() } -> stl::same_as<bool>;
   store.store_pack(i, value);
 };
 
@@ -111,7 +111,8 @@ PEERFOLD_HD inline void for_each_element(const tile& x, uint32_t i, Visit visit)
 
 }  // namespace detail
 
-/// The group's fragment of tile x, element i given by load(i). Past the tile's end: zeros.
+/// The group's fragment of tile x, which begins at a multiple of a pack, element i given by
+/// load(i). Past the tile's end: zeros.
 template <class Fragment, class Group, class Load>
 PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, const Load& load) {
   using pack = typename Fragment::pack_type;
@@ -119,7 +120,7 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   Fragment result;
   uint32_t whole = 0;
   if constexpr (loads_packs<Load, pack>) {
-    if (x.count >= size && load.template aligned<pack>(x.begin)) whole = x.count / size;
+    if (load.template aligned<pack>()) whole = x.count / size;
     for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
       result.at[u] = load.template load_pack<pack>(x.begin + i * size);
     });
@@ -145,7 +146,7 @@ PEERFOLD_HD inline void store_fragment(const Group& group, const tile& x, const 
   constexpr uint32_t size = pack::size;
   uint32_t whole = 0;
   if constexpr (stores_packs<Store, pack>) {
-    if (x.count >= size && store.template aligned<pack>(x.begin)) whole = x.count / size;
+    if (store.template aligned<pack>()) whole = x.count / size;
     for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
       store.store_pack(x.begin + i * size, values.at[u]);
     });

@@ -4,6 +4,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
+#include <peerfold/core/reduction_op.hpp>
 #include <peerfold/transport/fragment.hpp>
 
 namespace peerfold::transport {
@@ -78,8 +79,8 @@ class lane_elements {
         if (i >= packs) continue;
         pack_type& folded = result.at[first + b];
         folded = pack_type{};
-        // Functors see elements of the message, never padding.
-        const uint32_t held = x.count - i * size;
+        // The caller's functors see elements of the message, never padding.
+        const uint32_t held = folds_padding<element_type, Op, Finish> ? size : x.count - i * size;
         PEERFOLD_UNROLL
         for (uint32_t e = 0; e < size; ++e) {
           if (e < held) folded.set(e, values[b].fold(e, op, finish));

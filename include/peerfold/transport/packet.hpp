@@ -71,7 +71,8 @@ class packet
           const auto data = bit_cast<words>(values.at[u]);
           arch::store_relaxed(slot + i, {mark | data.at[0], mark | data.at[1]});
         });
-    if (sync::on_scrub_lap(message, sync::packet_slots)) [[unlikely]] {
+    // Behind the stores, which the peer waits for.
+    if (sync::on_scrub_lap(arch::not_before(message), sync::packet_slots)) [[unlikely]] {
       scrub(slot, packs_of(x, pack_type::size));
     }
   }
@@ -80,6 +81,7 @@ class packet
   PEERFOLD_HD void commit() noexcept {
     if (commits_ == 0) c_.enter(&c_.state().packet[0].sent, start_);
     ++commits_;
+    unsaved_ = true;
   }
 
   /// What the peers sent; valid in this lane until the transport's next receive().
@@ -123,18 +125,16 @@ class packet
 
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
   /// has received so far; where not, the call must end. A call's last receive goes without.
-  [[nodiscard]] PEERFOLD_HD bool release() noexcept { return !c_.group().any(fault_ != 0); }
+  [[nodiscard]] PEERFOLD_HD bool release() noexcept {
+    return !c_.group().any((fault_ | c_.look_at_ticket()) != 0);
+  }
 
   /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
   /// lanes, last; a kernel that goes on to use the channel synchronises its group first.
   PEERFOLD_HD void close() noexcept {
-    c_.group().sync();
-    if (c_.group().elect()) {
-      PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) {
-        const sync::pair_sequence last = before(j);
-        c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0};
-      }
+    if (unsaved_) {
+      c_.group().sync();  // all lanes have read the numbers
+      save();
     }
     if ((commits_ | receipts_) != 0) c_.leave();
   }
@@ -143,6 +143,19 @@ class packet
   struct words {
     uint32_t at[2];
   };
+
+  /// Writes the numbers of this call so far into the state.
+  PEERFOLD_HD void save() noexcept {
+    if (!c_.group().elect()) return;
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      sync::pair_sequence& state = c_.state().packet[j];
+      const uint64_t sent = before(j).sent + commits_;
+      const uint64_t received = before(j).received + receipts_;
+      state.sent = sent;
+      state.received = received;
+    }
+  }
 
   /// What the state says of the j-th other rank: before this call.
   [[nodiscard]] PEERFOLD_HD sync::pair_sequence before(int j) const noexcept {
@@ -157,13 +170,22 @@ class packet
   /// other rank sends, as sends(j, i) says.
   template <class Sends>
   [[nodiscard]] PEERFOLD_HD arrivals receive_packs(uint32_t most, Sends sends) noexcept {
+    if constexpr (keeps_numbers) {
+      // While the messages are under way, as there is nothing else to do.
+      if (receipts_ == 0) c_.group().sync();  // all lanes have read the numbers
+    }
+    ++receipts_;
+    if constexpr (keeps_numbers) {
+      save();
+      unsaved_ = false;
+    }
     arrivals in;
     in.rank_ = c_.rank();
     const arch::word_pair* slot[most_others];
     uint32_t mark[most_others];
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      const uint32_t message = static_cast<uint32_t>(before(j).received) + receipts_ + 1;
+      const uint32_t message = static_cast<uint32_t>(before(j).received) + receipts_;
       mark[j] = sync::wire(message);
       slot[j] =
           c_.channel().layout.packet_slot(c_.region(0), c_.block(), c_.rank(), peer(j), message);
@@ -202,8 +224,6 @@ class packet
             words{{static_cast<uint32_t>(line[j].low), static_cast<uint32_t>(line[j].high)}});
       }
     });
-    ++receipts_;
-    fault_ |= c_.look_at_ticket();
     in.fault_ = fault_;
     if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_);
     return in;
@@ -250,6 +270,7 @@ class packet
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;
+  bool unsaved_ = false;  ///< whether the state lacks numbers of this call
 };
 
 }  // namespace peerfold::transport
