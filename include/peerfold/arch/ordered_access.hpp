@@ -127,9 +127,9 @@ PEERFOLD_HD inline uint32_t exchange_local(uint32_t* address, uint32_t value) no
 #endif
 }
 
-/// `value`, which the compiler takes for made here: what depends on it is computed behind the
-/// accesses above, not among the addresses that they wait for.
-PEERFOLD_HD inline uint32_t not_before(uint32_t value) noexcept {
+/// `value`, of which the device compiler knows no more than that it is made here, behind the
+/// accesses above: what depends on it is not hoisted among the addresses that these wait for.
+PEERFOLD_HD inline uint32_t optimization_barrier(uint32_t value) noexcept {
 #if PEERFOLD_DEVICE_PASS
   asm volatile("" : "+r"(value)::"memory");
 #endif

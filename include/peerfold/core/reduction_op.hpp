@@ -177,17 +177,9 @@ using default_finish_t = typename default_finish<Op, T, N>::type;
 namespace detail {
 
 template <class F>
-inline constexpr bool is_builtin = false;
-template <>
-inline constexpr bool is_builtin<sum> = true;
-template <>
-inline constexpr bool is_builtin<prod> = true;
-template <>
-inline constexpr bool is_builtin<min> = true;
-template <>
-inline constexpr bool is_builtin<max> = true;
-template <>
-inline constexpr bool is_builtin<avg> = true;
+inline constexpr bool is_builtin =
+    stl::is_same_v<F, sum> || stl::is_same_v<F, prod> || stl::is_same_v<F, min> ||
+    stl::is_same_v<F, max> || stl::is_same_v<F, avg>;
 template <class T>
 inline constexpr bool is_builtin<round_to<T>> = true;
 template <class T, int N>

@@ -72,7 +72,7 @@ class packet
           arch::store_relaxed(slot + i, {mark | data.at[0], mark | data.at[1]});
         });
     // Behind the stores, which the peer waits for.
-    if (sync::on_scrub_lap(arch::not_before(message), sync::packet_slots)) [[unlikely]] {
+    if (sync::on_scrub_lap(arch::optimization_barrier(message), sync::packet_slots)) [[unlikely]] {
       scrub(slot, packs_of(x, pack_type::size));
     }
   }
@@ -149,11 +149,8 @@ class packet
     if (!c_.group().elect()) return;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      sync::pair_sequence& state = c_.state().packet[j];
-      const uint64_t sent = before(j).sent + commits_;
-      const uint64_t received = before(j).received + receipts_;
-      state.sent = sent;
-      state.received = received;
+      const sync::pair_sequence last = before(j);
+      c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0};
     }
   }
 
@@ -170,12 +167,9 @@ class packet
   /// other rank sends, as sends(j, i) says.
   template <class Sends>
   [[nodiscard]] PEERFOLD_HD arrivals receive_packs(uint32_t most, Sends sends) noexcept {
-    if constexpr (keeps_numbers) {
-      // While the messages are under way, as there is nothing else to do.
-      if (receipts_ == 0) c_.group().sync();  // all lanes have read the numbers
-    }
     ++receipts_;
-    if constexpr (keeps_numbers) {
+    if constexpr (keeps_numbers) {            // while the messages are under way
+      if (receipts_ == 1) c_.group().sync();  // all lanes have read the numbers
       save();
       unsaved_ = false;
     }

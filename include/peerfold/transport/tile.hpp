@@ -19,7 +19,8 @@ class tiling {
  public:
   tiling() = default;
 
-  /// `share` and `parts` are positive, and the message has less than 2^32 shares.
+  /// `share` and `parts` are positive, and the message has less than 2^32 shares. Transports take
+  /// shares of whole packs (Transport::pack_type::size elements), so that tiles begin on one.
   PEERFOLD_HD constexpr tiling(size_t count, uint32_t share, uint32_t parts) noexcept
       : share_{share},
         parts_{parts},
