@@ -16,6 +16,15 @@ namespace {
 namespace oracle = peerfold::test::oracle;
 using oracle::operation;
 
+// Padding is folded by the library's own operators and finishes alone.
+struct my_sum : peerfold::sum {};
+template <class Op, class Finish>
+constexpr bool folds_padding = peerfold::folds_padding<float, Op, Finish>;
+using round = peerfold::default_finish_t<peerfold::sum, float, 2>;
+using average = peerfold::default_finish_t<peerfold::avg, float, 2>;
+static_assert(folds_padding<peerfold::sum, round> && folds_padding<peerfold::avg, average>);
+static_assert(!folds_padding<my_sum, round> && !folds_padding<peerfold::sum, my_sum>);
+
 /// Folds as the library does, of one element of each of N ranks.
 template <class Op, class T, int N>
 T fold(const std::array<T, N>& values) {

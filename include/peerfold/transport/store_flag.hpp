@@ -134,13 +134,15 @@ class store_flag
   /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
   /// lanes, last. Before another transport of the same block the group must sync.
   PEERFOLD_HD void close() noexcept {
-    c_.group().sync();
+    if ((commits_ | receipts_) == 0) return;
+    // All lanes have read the numbers: where they are kept, by the first commit's barrier.
+    if constexpr (!keeps_numbers) c_.group().sync();
     for_each_other([&](int /*step*/, int peer) {
       const sync::pair_sequence last = before(peer);
       c_.state().store[sync::peer_index<n>(peer, c_.rank())] = {
           last.sent + commits_, last.received + receipts_, credit(peer)};
     });
-    if ((commits_ | receipts_) != 0) c_.leave();
+    c_.leave();
   }
 
  private:
