@@ -90,6 +90,10 @@ class bulk_copy {
     return result;
   }
   template <class Store>
+  Store destination(const transport::tile& /*x*/, const Store& store) {
+    return store;
+  }
+  template <class Store>
   void store(const transport::tile& x, const place& values, const Store& store) {
     for (std::size_t i = 0; i < x.count; ++i) store(x.begin + i, shared(values)[i]);
   }
@@ -163,6 +167,10 @@ class multimem {
       result.values[i] = finish(element_traits<T>::widen(theirs.folded[i]));
     }
     return result;
+  }
+  template <class Store>
+  Store destination(const transport::tile& /*x*/, const Store& store) {
+    return store;
   }
   template <class Store>
   void store(const transport::tile& x, const fragment_type& values, const Store& store) {
@@ -295,6 +303,10 @@ class copy_engine {
     return result;
   }
 
+  template <class Store>
+  Store destination(const transport::tile& /*x*/, const Store& store) {
+    return store;
+  }
   template <class Store>
   void store(const transport::tile& x, const fragment_type& values, const Store& store) {
     enqueue(operation::store, receipts_, -1, x, values.get(), always, [=] {

@@ -43,8 +43,8 @@ void stale_lines(report& result) {
         const std::uint64_t stale = std::uint64_t{sync::wire(m)} << 32 | 0xdead'beefu;
         const std::vector<std::uint64_t> words(2 * lines, stale);
         bench.place.upload(rank,
-                           reinterpret_cast<std::byte*>(view.layout.packet_slot(
-                               team.ranks()->view_of(rank, 0).region[0], 0, rank, peer, m)),
+                           team.ranks()->view_of(rank, 0).region[0] +
+                               view.layout.packet_ring(0, rank, peer) + view.layout.packet_slot(m),
                            bytes_of(words));
       }
     }

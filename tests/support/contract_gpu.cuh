@@ -62,6 +62,8 @@ class gpu_place {
   static constexpr errc too_many_blocks = errc::out_of_resources;
 
   static bool has(int ranks) { return ranks >= gpus_wanted(); }
+  /// A short run is one under compute-sanitizer, which runs the kernels of a GPU one by one.
+  static bool launches_apart(int ranks) { return !short_run() || ranks <= gpus_wanted(); }
 
   static std::vector<setting> settings(int ranks, bool thorough) {
     constexpr std::uint64_t half_lap = std::uint64_t{1} << 30;
@@ -82,11 +84,10 @@ class gpu_place {
       all.push_back(std::move(next));
     };
     const std::size_t most = short_run() ? 20'000 : std::size_t{2} << 20;
-    // A short run is one under compute-sanitizer, where kernels of one GPU wait for each other.
-    const bool beside = !short_run() || ranks <= gpus_wanted();
     if (thorough) {
       add({{2}}, 0, caller::team, most);
-      add({{3}, {2}}, 2 * half_lap - 3, beside ? caller::ranks : caller::team, most / 8);
+      add({{3}, {2}}, 2 * half_lap - 3, launches_apart(ranks) ? caller::ranks : caller::team,
+          most / 8);
       if (short_run()) return all;
       add({{1}}, half_lap - 3, caller::team, most / 8);
       // As teams are by default: all blocks that fit, large slots.

@@ -4,6 +4,7 @@
 ///   template <int N> using team = …;
 ///   template <int N> static team<N> make_team(const team_options&);
 ///   static bool has(int ranks);             // whether such a team can be had here
+///   static bool launches_apart(int ranks);  // whether its ranks can call for themselves
 ///   static std::vector<setting> settings(int ranks, bool thorough);
 ///   using symmetric_policies = policies<…>; // of float sums
 ///   static constexpr int combined_ranks[8]; // for 1 to 8 ranks in pairs.hpp; 0: none

@@ -87,6 +87,7 @@ class threads_place {
   std::vector<std::byte> download(int /*rank*/, const std::byte* from, std::size_t bytes) {
     return {from, from + bytes};
   }
+  static bool launches_apart(int /*ranks*/) { return true; }
   static call_options rank_options(call_options options, int /*rank*/) { return options; }
   static void after_rank_call(int /*rank*/, int /*channel*/) {}
   static std::string wait() { return {}; }

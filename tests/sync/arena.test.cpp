@@ -38,12 +38,14 @@ std::vector<piece> pieces_of(const words::arena_plan<N>& plan, int rank) {
         pieces.push_back({at(layout.flag(region, block, peer)), 8, 8});
         if (peer == rank) continue;
         for (std::uint64_t m = 0; m < words::packet_slots; ++m) {
-          pieces.push_back({at(layout.packet_slot(region, block, rank, peer, m)),
-                            std::size_t{layout.packet_lines} * 16, 16});
+          pieces.push_back(
+              {at(region + layout.packet_ring(block, rank, peer) + layout.packet_slot(m)),
+               std::size_t{layout.packet_lines} * 16, 16});
         }
         for (std::uint64_t m = 0; m < words::store_slots; ++m) {
           pieces.push_back(
-              {at(layout.store_slot(region, block, rank, peer, m)), layout.store_bytes, 16});
+              {at(region + layout.store_ring(block, rank, peer) + layout.store_slot(m)),
+               layout.store_bytes, 16});
         }
       }
     }
@@ -87,15 +89,11 @@ TEST_CASE("nothing in an arena overlaps, and all is aligned") {
 
 TEST_CASE("slots are taken in turn, also when message numbers pass 32 bits") {
   const words::channel_layout<3> layout{{2, 64, 1024}, 128};
-  std::vector<std::byte> nothing(1);
-  auto* base = nothing.data();
   for (const std::uint64_t m : {std::uint64_t{0}, (std::uint64_t{1} << 32) - 1}) {
-    CHECK(layout.packet_slot(base, 1, 0, 2, m) ==
-          layout.packet_slot(base, 1, 0, 2, m + words::packet_slots));
-    CHECK(layout.packet_slot(base, 1, 0, 2, m) != layout.packet_slot(base, 1, 0, 2, m + 1));
-    CHECK(layout.store_slot(base, 1, 0, 2, m) ==
-          layout.store_slot(base, 1, 0, 2, m + words::store_slots));
-    CHECK(layout.store_slot(base, 1, 0, 2, m) != layout.store_slot(base, 1, 0, 2, m + 7));
+    CHECK(layout.packet_slot(m) == layout.packet_slot(m + words::packet_slots));
+    CHECK(layout.packet_slot(m) != layout.packet_slot(m + 1));
+    CHECK(layout.store_slot(m) == layout.store_slot(m + words::store_slots));
+    CHECK(layout.store_slot(m) != layout.store_slot(m + 7));
   }
 }
 

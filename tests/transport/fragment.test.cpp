@@ -104,7 +104,8 @@ void passes_every_element_once(const shape& s, const Load& load, Store store = {
   store.values = &values;
   for_each_lane(s.width, [&](const lone_lane& lane) {
     const auto held = pf::transport::load_fragment<fragment>(lane, s.x, load);
-    pf::transport::store_fragment(lane, s.x, held, store);
+    pf::transport::store_fragment(lane, s.x, held,
+                                  pf::transport::destination_of<pack>(lane, s.x, store));
   });
   for (std::size_t i = 0; i < times.size(); ++i) {
     const bool within = i >= s.x.begin && i < s.x.begin + s.x.count;
@@ -187,7 +188,9 @@ TEST_CASE("memory is loaded and stored whatever its alignment, and nothing besid
     for_each_lane(s.width, [&](const lone_lane& lane) {
       const auto held = pf::transport::load_fragment<fragment>(
           lane, s.x, pf::load_from<value>{from.data() + skew});
-      pf::transport::store_fragment(lane, s.x, held, pf::store_to<value>{to.data() + skew});
+      const pf::store_to<value> store{to.data() + skew};
+      pf::transport::store_fragment(lane, s.x, held,
+                                    pf::transport::destination_of<pack>(lane, s.x, store));
     });
     for (std::size_t i = 0; i < to.size(); ++i) {
       const bool within = i >= skew + s.x.begin && i < end;

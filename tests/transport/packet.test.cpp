@@ -48,7 +48,10 @@ bool exchange_small(channel& c, std::uint64_t number) {
 }
 
 pf::arch::word_pair* line(channel& c, int at, int from, std::uint64_t m, std::size_t i) {
-  return c.view().layout.packet_slot(c.region(at), 0, at, from, m) + i;
+  const auto& layout = c.view().layout;
+  return reinterpret_cast<pf::arch::word_pair*>(c.region(at) + layout.packet_ring(0, at, from) +
+                                                layout.packet_slot(m)) +
+         i;
 }
 
 }  // namespace

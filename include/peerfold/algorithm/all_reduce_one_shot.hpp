@@ -38,10 +38,12 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
     if (ahead >= tiles.tiles()) return true;
     for (;;) {
       send_to_all(x, mine);
-      const auto theirs = t.receive(x);
-      if (theirs) t.store(x, t.fold(x, mine, theirs, op, finish), store);
+      const auto out = t.destination(x, store);  // before the wait
       ahead += blocks;
-      if (ahead >= tiles.tiles()) return static_cast<bool>(theirs);
+      const bool last = ahead >= tiles.tiles();
+      const auto theirs = t.receive(x);
+      if (theirs) t.store(x, t.fold(x, mine, theirs, op, finish), out);
+      if (last) return static_cast<bool>(theirs);
       if (!t.release()) return false;
       x = tiles.at(ahead);
       mine = t.load(x, load);
@@ -59,8 +61,9 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
       if (step < lag) continue;
       const transport::tile y = tiles.at(ahead - (lag + 1) * blocks);
       const auto mine = t.load(y, load);
+      const auto out = t.destination(y, store);
       const auto theirs = t.receive(y);
-      if (theirs) t.store(y, t.fold(y, mine, theirs, op, finish), store);
+      if (theirs) t.store(y, t.fold(y, mine, theirs, op, finish), out);
       if (ahead - lag * blocks >= tiles.tiles()) return static_cast<bool>(theirs);
       if (!t.release()) return false;
     }

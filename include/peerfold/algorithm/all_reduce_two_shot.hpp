@@ -34,6 +34,10 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
                                                  : lag == 0         ? 4
                                                                     : 1;
   constexpr bool direct = Transport::traits.publishes_writes && reaches_peers<Store>;
+  constexpr bool one_peer = direct && n == 2;
+  [[maybe_unused]] const auto at_peer = [&](int p, const transport::tile& x) {
+    if constexpr (direct) return t.destination(x, store.at_rank(rank_after<n>(c.rank(), p)));
+  };
   const auto own = static_cast<uint32_t>(c.rank());
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
@@ -59,21 +63,32 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
     if (direct || folding < tiles.tiles()) {  // fold the own share, send the result to all
       const auto x = tiles.at(folding, own);  // empty behind the last
       const auto mine = t.load(x, load);
+      // Addresses are worked out before the wait; those at many peers would take registers.
+      const auto here = t.destination(x, store);
+      [[maybe_unused]] const auto there = [&] {
+        if constexpr (one_peer) {
+          return at_peer(1, x);
+        } else {
+          return 0;
+        }
+      }();
       const auto theirs = t.receive(x);
       if (all_folded) return static_cast<bool>(theirs);
       typename Transport::fragment_type result;
       if (theirs) result = t.fold(x, mine, theirs, op, finish);
       if (!t.release()) return false;
-      t.store(x, result, store);
       PEERFOLD_UNROLL_BY(peers_at_once)
-      for (int p = 1; p < n; ++p) {
-        if constexpr (direct) {
-          t.store(x, result, store.at_rank(rank_after<n>(c.rank(), p)));
+      for (int p = 1; p < n; ++p) {  // first, as they have farther to go
+        if constexpr (one_peer) {
+          t.store(x, result, there);
+        } else if constexpr (direct) {
+          t.store(x, result, at_peer(p, x));
         } else {
           t.send(p, x, result);
         }
       }
       if constexpr (!direct) t.commit();
+      t.store(x, result, here);
     }
 
     if constexpr (!direct) {  // gather what the others folded

@@ -63,8 +63,9 @@ concept transport = requires(T& t, const transport::tile& x, int step,
 
 /// A transport that does the element work of a reduction over tiles of its own: load(x, load) is
 /// this rank's fragment; fold(x, mine, theirs, op, finish) the finished fragment; store(x, values,
-/// store) gives each element to the functor, and store_from(q, x, theirs, store) those that rank q
-/// sent. With traits.folds_in_flight the arrivals are one value already, and fold() only finishes.
+/// destination(x, store)) gives each element to the functor, and store_from(q, x, theirs, store)
+/// those that rank q sent. What destination() returns may be asked for ahead of a wait. With
+/// traits.folds_in_flight the arrivals are one value already, and fold() only finishes.
 template <class T, class Load, class Op, class Finish, class Store>
 concept reducing_transport =
     transport<T> &&
@@ -73,7 +74,7 @@ concept reducing_transport =
              const typename T::arrivals& theirs, int q) {
       { t.load(x, load) } -> stl::same_as<typename T::fragment_type>;
       { t.fold(x, values, theirs, op, finish) } -> stl::same_as<typename T::fragment_type>;
-      t.store(x, values, store);
+      t.store(x, values, t.destination(x, store));
       t.store_from(q, x, theirs, store);
     };
 

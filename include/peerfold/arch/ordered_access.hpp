@@ -127,11 +127,20 @@ PEERFOLD_HD inline uint32_t exchange_local(uint32_t* address, uint32_t value) no
 #endif
 }
 
-/// `value`, of which the device compiler knows no more than that it is made here, behind the
-/// accesses above: what depends on it is not hoisted among the addresses that these wait for.
-PEERFOLD_HD inline uint32_t optimization_barrier(uint32_t value) noexcept {
+/// `value`, of which the device compiler knows no more than that it is made here: what depends on
+/// it stays behind the accesses above, what it depends on before those below. Addresses are of
+/// global memory, and stay known to be.
+template <class V>
+  requires(sizeof(V) == 4 || sizeof(V) == 8)
+PEERFOLD_HD inline V optimization_barrier(V value) noexcept {
 #if PEERFOLD_DEVICE_PASS
-  asm volatile("" : "+r"(value)::"memory");
+  if constexpr (stl::is_pointer_v<V>) {
+    return static_cast<V>(__cvta_global_to_generic(optimization_barrier(detail::global(value))));
+  } else if constexpr (sizeof(V) == 4) {
+    asm volatile("" : "+r"(value)::"memory");
+  } else {
+    asm volatile("" : "+l"(value)::"memory");
+  }
 #endif
   return value;
 }

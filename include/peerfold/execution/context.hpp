@@ -27,6 +27,7 @@ class context {
                       int block, int blocks, Group group, void* scratch, collective which) noexcept
       : channel_{channel},
         local_{local},
+        state_{arch::optimization_barrier(channel.layout.state(local.region[0], block))},
         scratch_{scratch},
         group_{group},
         block_{block},
@@ -80,9 +81,7 @@ class context {
   }
 
   /// This block's state between calls.
-  [[nodiscard]] PEERFOLD_HD sync::block_state<N>& state() const noexcept {
-    return *channel_.layout.state(region(0), block_);
-  }
+  [[nodiscard]] PEERFOLD_HD sync::block_state<N>& state() const noexcept { return *state_; }
 
   /// Memory that the group shares, uninitialised.
   template <class T>
@@ -155,6 +154,7 @@ class context {
 
   const sync::channel_view<N>& channel_;
   const sync::rank_view<N>& local_;
+  sync::block_state<N>* state_;
   void* scratch_;
   Group group_;
   int block_;

@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(most_threads, 1)
   const int l = Count == 1 ? 0 : static_cast<int>(blockIdx.y);
   context_type c{arguments.channel,
                  arguments.local[l],
-                 static_cast<int>(blockIdx.x),
+                 arch::optimization_barrier(static_cast<int>(blockIdx.x)),
                  static_cast<int>(gridDim.x),
                  block_group{},
                  scratch,

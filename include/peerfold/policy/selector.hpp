@@ -18,7 +18,7 @@ struct all_reduce_crossover {
 /// Measured on 2 H200 (benchmarks/results); for more ranks scaled by the bytes that each sends.
 constexpr all_reduce_crossover all_reduce_crossover_of(int ranks) noexcept {
   constexpr size_t kib = 1024;
-  if (ranks <= 2) return {512 * kib, 0, 1536 * kib};
+  if (ranks <= 2) return {512 * kib, 0, 4096 * kib};
   if (ranks <= 4) return {128 * kib, 1024 * kib, 0};
   return {64 * kib, 512 * kib, 0};
 }

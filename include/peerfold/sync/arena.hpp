@@ -75,7 +75,7 @@ struct channel_layout {
     const auto count = static_cast<size_t>(blocks);
     flags = (count * sizeof(block_state<N>) + flag_stride - 1) / flag_stride * flag_stride;
     packets = align(flags + count * flag_stride);
-    stores = align(packets + count * most_others<N> * packet_slots * packet_lines * 16);
+    stores = align(packets + count * most_others<N> * packet_slots * packet_bytes());
     end = begin + align(stores + count * most_others<N> * store_slots * store_bytes);
   }
 
@@ -94,24 +94,32 @@ struct channel_layout {
            peer;
   }
 
-  /// The slot in `rank`'s region where `peer` puts the packets of a message.
-  PEERFOLD_HD arch::word_pair* packet_slot(stl::byte* region, int block, int rank, int peer,
-                                           uint64_t message) const noexcept {
-    const auto slot = static_cast<unsigned>(message) % packet_slots;
-    const auto pair = static_cast<unsigned>(block * most_others<N> + peer_index<N>(peer, rank));
-    return reinterpret_cast<arch::word_pair*>(region + packets) +
-           static_cast<size_t>(pair * packet_slots + slot) * packet_lines;
+  /// Where in `rank`'s region the ring begins into which `peer` puts packets, and the one into
+  /// which it stores data; and where in them a message does.
+  PEERFOLD_HD size_t packet_ring(int block, int rank, int peer) const noexcept {
+    return packets + static_cast<size_t>(ring(block, rank, peer) * packet_slots) * packet_bytes();
   }
-
-  /// The slot in `rank`'s region where `peer` stores the data of a message.
-  PEERFOLD_HD stl::byte* store_slot(stl::byte* region, int block, int rank, int peer,
-                                    uint64_t message) const noexcept {
-    const auto slot = static_cast<unsigned>(message) % store_slots;
-    const auto pair = static_cast<unsigned>(block * most_others<N> + peer_index<N>(peer, rank));
-    return region + stores + static_cast<size_t>(pair * store_slots + slot) * store_bytes;
+  PEERFOLD_HD size_t store_ring(int block, int rank, int peer) const noexcept {
+    return stores + static_cast<size_t>(ring(block, rank, peer) * store_slots) * store_bytes;
+  }
+  PEERFOLD_HD uint32_t packet_slot(uint64_t message) const noexcept {
+    return static_cast<unsigned>(message) % packet_slots * packet_bytes();
+  }
+  PEERFOLD_HD uint32_t store_slot(uint64_t message) const noexcept {
+    return static_cast<unsigned>(message) % store_slots * store_bytes;
   }
 
  private:
+  /// Bytes of a packet slot.
+  PEERFOLD_HD constexpr uint32_t packet_bytes() const noexcept {
+    return packet_lines * static_cast<uint32_t>(sizeof(arch::word_pair));
+  }
+
+  /// The number of a ring in `rank`'s region.
+  PEERFOLD_HD static unsigned ring(int block, int rank, int peer) noexcept {
+    return static_cast<unsigned>(block * most_others<N> + peer_index<N>(peer, rank));
+  }
+
   /// Bytes of the line that the flags of one block have to themselves: blocks poll them.
   static constexpr size_t flag_stride = 128;
   static_assert(8 * N <= flag_stride);

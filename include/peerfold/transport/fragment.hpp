@@ -3,6 +3,7 @@
 /// of the tile is held by lane i % width, as its (i / width)-th.
 #pragma once
 
+#include <peerfold/arch/ordered_access.hpp>
 #include <peerfold/arch/vector_access.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/transport/tile.hpp>
@@ -93,7 +94,8 @@ PEERFOLD_HD inline void for_each_rest(const Group& group, const tile& x, uint32_
                                       Visit visit) {
   const auto width = static_cast<uint32_t>(group.width());
   const uint32_t packs = packs_of(x, Fragment::pack_type::size);
-  auto i = static_cast<uint32_t>(group.lane());
+  // Not known to be the lane, else the compiler merges this with the access of a whole pack.
+  auto i = arch::optimization_barrier(static_cast<uint32_t>(group.lane()));
   PEERFOLD_NO_UNROLL
   for (uint32_t u = 0; u < Fragment::packs && i < packs; ++u, i += width) {
     if (i >= whole) visit(u, i);
@@ -138,25 +140,50 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   return result;
 }
 
-/// Gives every element of tile x to store(i, value), out of the group's fragment.
+/// Where one lane stores its fragment of a tile: all that can be worked out before the values are
+/// there.
+template <class Store>
+struct lane_destination {
+  Store store;
+  size_t begin;    ///< the first element of the lane's first pack
+  uint32_t whole;  ///< how many of the tile's packs, from the first on, are stored in one piece
+  uint32_t rest;   ///< how many are not
+};
+
+/// For fragments of packs of type Pack.
+template <class Pack, class Group, class Store>
+[[nodiscard]] PEERFOLD_HD inline lane_destination<Store> destination_of(const Group& group,
+                                                                        const tile& x,
+                                                                        const Store& store) {
+  uint32_t whole = 0;
+  if constexpr (stores_packs<Store, Pack>) {
+    if (store.template aligned<Pack>()) whole = x.count / Pack::size;
+  }
+  const size_t begin = x.begin + static_cast<uint32_t>(group.lane()) * Pack::size;
+  return {store, arch::optimization_barrier(begin), arch::optimization_barrier(whole),
+          arch::optimization_barrier(packs_of(x, Pack::size) - whole)};
+}
+
+/// Gives every element of tile x to its store functor, store(i, value), out of the group's
+/// fragment; `to` is destination_of(group, x, store).
 template <class Fragment, class Group, class Store>
 PEERFOLD_HD inline void store_fragment(const Group& group, const tile& x, const Fragment& values,
-                                       const Store& store) {
+                                       const lane_destination<Store>& to) {
   using pack = typename Fragment::pack_type;
   constexpr uint32_t size = pack::size;
-  uint32_t whole = 0;
+  const auto index = [&](uint32_t i) {
+    return to.begin + (i - static_cast<uint32_t>(group.lane())) * size;
+  };
   if constexpr (stores_packs<Store, pack>) {
-    if (store.template aligned<pack>()) whole = x.count / size;
-    for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
-      store.store_pack(x.begin + i * size, values.at[u]);
+    for_each_pack<Fragment::packs>(group, to.whole, [&](uint32_t u, uint32_t i) {
+      to.store.store_pack(index(i), values.at[u]);
     });
   }
-  if (whole * size == x.count) [[likely]]
+  if (to.rest == 0) [[likely]]
     return;
-  detail::for_each_rest<Fragment>(group, x, whole, [&](uint32_t u, uint32_t i) {
+  detail::for_each_rest<Fragment>(group, x, to.whole, [&](uint32_t u, uint32_t i) {
     const pack rest = values.get(u);
-    detail::for_each_element<size>(x, i,
-                                   [&](uint32_t e) { store(x.begin + i * size + e, rest.get(e)); });
+    detail::for_each_element<size>(x, i, [&](uint32_t e) { to.store(index(i) + e, rest.get(e)); });
   });
 }
 

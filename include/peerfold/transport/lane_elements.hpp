@@ -27,8 +27,14 @@ class lane_elements {
 
     template <class Arrivals>
     PEERFOLD_HD void read(const Arrivals& theirs, uint32_t u, uint32_t i, const pack_type& mine) {
-      PEERFOLD_UNROLL
-      for (int q = 0; q < Context::size; ++q) of[q] = theirs.pack_of(q, u, i, mine);
+      if constexpr (Context::size == 2) {  // read first, then choose, which takes no branches
+        const pack_type other = theirs.pack_of_peer(0, u, i);
+        of[0] = theirs.rank() == 0 ? mine : other;
+        of[1] = theirs.rank() == 0 ? other : mine;
+      } else {
+        PEERFOLD_UNROLL
+        for (int q = 0; q < Context::size; ++q) of[q] = theirs.pack_of(q, u, i, mine);
+      }
     }
 
     template <class Op, class Finish>
@@ -90,11 +96,17 @@ class lane_elements {
     return result;
   }
 
-  /// Gives every element of tile x to store(i, value), or by packs where the functor has
-  /// store_pack.
+  /// Where store() puts tile x: what of it can be worked out before the values are there.
   template <class Store>
-  PEERFOLD_HD void store(const tile& x, const Fragment& values, const Store& store) const {
-    store_fragment(c_.group(), x, values, store);
+  [[nodiscard]] PEERFOLD_HD auto destination(const tile& x, const Store& store) const {
+    return destination_of<pack_type>(c_.group(), x, store);
+  }
+
+  /// Gives every element of tile x to store(i, value), or by packs where the functor has
+  /// store_pack; `to` is destination(x, store).
+  template <class Destination>
+  PEERFOLD_HD void store(const tile& x, const Fragment& values, const Destination& to) const {
+    store_fragment(c_.group(), x, values, to);
   }
 
   /// The same for the elements of tile x that rank q, another one, sent.
@@ -105,7 +117,7 @@ class lane_elements {
     for_each_pack<Fragment::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { values.at[u] = theirs.pack_of(q, u, i, pack_type{}); });
-    store_fragment(c_.group(), x, values, store);
+    store_fragment(c_.group(), x, values, destination(x, store));
   }
 
  protected:

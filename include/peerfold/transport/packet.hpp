@@ -52,7 +52,13 @@ class packet
   }
 
   PEERFOLD_HD explicit packet(Context& c) noexcept : base{c} {
-    if constexpr (keeps_numbers) kept_ = c_.state().packet[0];
+    if constexpr (keeps_numbers) {
+      kept_ = c_.state().packet[0];
+      // While that is under way.
+      const int other = peer(0);
+      kept_there_ = arch::optimization_barrier(line_in(1, other, c_.rank()));
+      kept_here_ = arch::optimization_barrier(line_in(0, c_.rank(), other));
+    }
     start_ = before(0).sent;
   }
 
@@ -63,17 +69,16 @@ class packet
     // The low half does for slot, mark and lap.
     const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
-    arch::word_pair* slot =
-        c_.channel().layout.packet_slot(c_.region(step), c_.block(), to, c_.rank(), message);
+    stl::byte* line = line_there(step) + c_.channel().layout.packet_slot(message);
     const uint64_t mark = static_cast<uint64_t>(sync::wire(message)) << 32;
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
           const auto data = bit_cast<words>(values.at[u]);
-          arch::store_relaxed(slot + i, {mark | data.at[0], mark | data.at[1]});
+          arch::store_relaxed(at(line, i), {mark | data.at[0], mark | data.at[1]});
         });
     // Behind the stores, which the peer waits for.
     if (sync::on_scrub_lap(arch::optimization_barrier(message), sync::packet_slots)) [[unlikely]] {
-      scrub(slot, packs_of(x, pack_type::size));
+      scrub(line, packs_of(x, pack_type::size));
     }
   }
 
@@ -97,6 +102,13 @@ class packet
       if (q == rank_) return mine;
       return q < rank_ ? at_[q < others ? q : 0].get(u) : at_[q > 0 ? q - 1 : 0].get(u);
     }
+
+    /// The same of the j-th other rank, ascending.
+    [[nodiscard]] PEERFOLD_HD pack_type pack_of_peer(int j, uint32_t u,
+                                                     uint32_t /*i*/) const noexcept {
+      return at_[j].get(u);
+    }
+    [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
 
    private:
     friend class packet;
@@ -174,15 +186,14 @@ class packet
       unsaved_ = false;
     }
     arrivals in;
-    in.rank_ = c_.rank();
-    const arch::word_pair* slot[most_others];
+    in.rank_ = arch::optimization_barrier(c_.rank());
+    stl::byte* from[most_others];
     uint32_t mark[most_others];
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
       const uint32_t message = static_cast<uint32_t>(before(j).received) + receipts_;
       mark[j] = sync::wire(message);
-      slot[j] =
-          c_.channel().layout.packet_slot(c_.region(0), c_.block(), c_.rank(), peer(j), message);
+      from[j] = line_here(j) + c_.channel().layout.packet_slot(message);
     }
     for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
 #if PEERFOLD_DEVICE_PASS
@@ -200,11 +211,14 @@ class packet
         // All peers' lines are asked for before any is waited for.
         PEERFOLD_UNROLL
         for (int j = 0; j < others; ++j) {
-          if (is_missing(j)) line[j] = arch::load_relaxed(slot[j] + i);
+          if (is_missing(j)) line[j] = arch::load_relaxed(at(from[j], i));
         }
         PEERFOLD_UNROLL
         for (int j = 0; j < others; ++j) {
-          if (is_missing(j) && is_message(line[j], mark[j])) missing &= ~(1u << j);
+          if (is_missing(j)) {
+            const uint32_t rest = others == 1 ? 0 : missing & ~(1u << j);
+            missing = is_message(line[j], mark[j]) ? rest : rest | 1u << j;
+          }
         }
         if (missing == 0) break;
         if (gave_up(polls, since, missing, mark, line)) {
@@ -249,18 +263,43 @@ class packet
   /// ones left them: their marks would come round again (see sync::scrub_period). The sender does
   /// it, so that the slot keeps one writer: what the receiver wiped might be the next message. Only
   /// lanes that send a pack do: the others may not have heard yet that the slot is free.
-  PEERFOLD_HD void scrub(arch::word_pair* slot, uint32_t used) const noexcept {
+  PEERFOLD_HD void scrub(stl::byte* line, uint32_t used) const noexcept {
+    used = arch::optimization_barrier(used);  // nothing of this is wanted before
     const auto lane = static_cast<uint32_t>(c_.group().lane());
     const auto width = static_cast<uint32_t>(c_.group().width());
     const uint32_t senders = used < width ? used : width;
     if (lane >= senders) return;
     for (uint32_t i = used + lane; i < c_.channel().layout.packet_lines; i += senders) {
-      arch::store_relaxed(slot + i, arch::word_pair{0, 0});
+      arch::store_relaxed(at(line, i), arch::word_pair{0, 0});
     }
   }
 
-  sync::pair_sequence kept_;  ///< where keeps_numbers
-  uint64_t start_;            ///< the first pair's number of messages sent before this call
+  /// This lane's first line of slot 0 of the ring at the rank `step` after this one, and of the
+  /// ring here of the j-th other rank.
+  [[nodiscard]] PEERFOLD_HD stl::byte* line_there(int step) const noexcept {
+    if constexpr (keeps_numbers) return kept_there_;
+    return line_in(step, rank_after<n>(c_.rank(), step), c_.rank());
+  }
+  [[nodiscard]] PEERFOLD_HD stl::byte* line_here(int j) const noexcept {
+    if constexpr (keeps_numbers) return kept_here_;
+    return line_in(0, c_.rank(), peer(j));
+  }
+  [[nodiscard]] PEERFOLD_HD stl::byte* line_in(int step, int rank, int peer) const noexcept {
+    return c_.region(step) + c_.channel().layout.packet_ring(c_.block(), rank, peer) +
+           static_cast<uint32_t>(c_.group().lane()) * sizeof(arch::word_pair);
+  }
+
+  /// The line of pack i, one of this lane's, where its first line is given.
+  [[nodiscard]] PEERFOLD_HD arch::word_pair* at(stl::byte* line, uint32_t i) const noexcept {
+    return reinterpret_cast<arch::word_pair*>(line) +
+           (i - static_cast<uint32_t>(c_.group().lane()));
+  }
+
+  // Where keeps_numbers.
+  sync::pair_sequence kept_;
+  stl::byte* kept_there_;
+  stl::byte* kept_here_;
+  uint64_t start_;  ///< the first pair's number of messages sent before this call
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;

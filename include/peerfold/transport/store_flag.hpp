@@ -56,7 +56,11 @@ class store_flag
 
   PEERFOLD_HD explicit store_flag(Context& c) noexcept
       : base{c}, shared_{c.template scratch<shared>()} {
-    if constexpr (keeps_numbers) kept_ = c_.state().store[0];
+    if constexpr (keeps_numbers) {
+      kept_ = c_.state().store[0];
+      // While that is under way.
+      kept_first_ = arch::optimization_barrier(first_of(c_.rank(), peer(0)));
+    }
     start_ = keeps_numbers ? kept_.sent : c_.state().store[0].sent;
   }
 
@@ -69,27 +73,34 @@ class store_flag
       await_credit(to, message);
       if (!ok_) return;
     }
-    stl::byte* slot =
-        c_.channel().layout.store_slot(c_.region(step), c_.block(), to, c_.rank(), message);
+    stl::byte* pack =
+        c_.region(step) + first(to, c_.rank()) + c_.channel().layout.store_slot(message);
     for_each_pack<fragment_type::packs>(
-        c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
-          arch::store_vector(slot + i * sizeof(pack_type), values.at[u]);
-        });
+        c_.group(), packs_of(x, pack_type::size),
+        [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
   }
 
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
   /// made to peers' memory before.
   PEERFOLD_HD void commit() noexcept {
     if (commits_ == 0) c_.enter(&c_.state().store[0].sent, start_);
-    c_.group().sync();
     ++commits_;
+    // Where there is one flag, all about it is worked out before the barrier.
+    [[maybe_unused]] uint64_t* flag = nullptr;
+    [[maybe_unused]] uint64_t news = 0;
+    if constexpr (keeps_numbers) {
+      flag = arch::optimization_barrier(flag_at(1));
+      news = arch::optimization_barrier(news_for(peer(0)));
+    }
+    c_.group().sync();
     if (!ok_) return;
     for_each_other([&](int step, int peer) {
-      const uint64_t message = before(peer).sent + commits_;
-      c_.delay(sync::delay_site::before_publish, message);
-      const uint64_t credit = sync::wire(before(peer).received + releases_);
-      arch::store_release(c_.channel().layout.flag(c_.region(step), c_.block(), c_.rank()),
-                          credit << 32 | sync::wire(message));
+      c_.delay(sync::delay_site::before_publish, before(peer).sent + commits_);
+      if constexpr (keeps_numbers) {
+        arch::store_release(flag, news);
+      } else {
+        arch::store_release(flag_at(step), news_for(peer));
+      }
     });
   }
 
@@ -103,13 +114,21 @@ class store_flag
     [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t /*u*/, uint32_t i,
                                                 const pack_type& mine) const noexcept {
       if (q == rank_) return mine;
-      const stl::byte* slot = q < rank_ ? slot_[q < others ? q : 0] : slot_[q > 0 ? q - 1 : 0];
-      return arch::load_vector<pack_type>(slot + i * sizeof(pack_type));
+      const stl::byte* first = q < rank_ ? first_[q < others ? q : 0] : first_[q > 0 ? q - 1 : 0];
+      return arch::load_vector<pack_type>(first + (i - lane_) * sizeof(pack_type));
     }
+
+    /// The same of the j-th other rank, ascending.
+    [[nodiscard]] PEERFOLD_HD pack_type pack_of_peer(int j, uint32_t /*u*/,
+                                                     uint32_t i) const noexcept {
+      return arch::load_vector<pack_type>(first_[j] + (i - lane_) * sizeof(pack_type));
+    }
+    [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
 
    private:
     friend class store_flag;
-    const stl::byte* slot_[others > 0 ? others : 1];
+    const stl::byte* first_[others > 0 ? others : 1];  ///< this lane's first pack of each
+    uint32_t lane_;
     int rank_;
     bool ok_;
   };
@@ -165,9 +184,19 @@ class store_flag
   }
 
   [[nodiscard]] PEERFOLD_HD arrivals receive_any() noexcept {
+    ++receipts_;
+    arrivals in;
+    in.rank_ = arch::optimization_barrier(c_.rank());
+    in.lane_ = static_cast<uint32_t>(c_.group().lane());
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      in.first_[j] = c_.region(0) + first(c_.rank(), peer(j)) +
+                     c_.channel().layout.store_slot(before(peer(j)).received + receipts_);
+      if constexpr (keeps_numbers) in.first_[j] = arch::optimization_barrier(in.first_[j]);
+    }
     bool here = ok_ && c_.poison() == 0;
     for_each_other([&](int /*step*/, int peer) {
-      const uint64_t message = before(peer).received + receipts_ + 1;
+      const uint64_t message = before(peer).received + receipts_;
       const uint64_t seen = await(
           peer, here,
           [&](uint64_t flag) {
@@ -179,16 +208,7 @@ class store_flag
     });
     ok_ = !c_.group().any(!here || c_.look_at_ticket() != 0);
     credits_shared_ = true;
-    ++receipts_;
-    arrivals in;
-    in.rank_ = c_.rank();
     in.ok_ = ok_;
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      const int peer = j < c_.rank() ? j : j + 1;
-      in.slot_[j] = c_.channel().layout.store_slot(c_.region(0), c_.block(), c_.rank(), peer,
-                                                   before(peer).received + receipts_);
-    }
     return in;
   }
 
@@ -196,8 +216,35 @@ class store_flag
     return static_cast<uint32_t>(flag >> 32);
   }
 
+  /// The j-th of the other ranks, ascending.
+  [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
+
+  /// The flag here that a peer raises, and this rank's at the rank `step` after it.
   [[nodiscard]] PEERFOLD_HD const uint64_t* flag_from(int peer) const noexcept {
     return c_.channel().layout.flag(c_.region(0), c_.block(), peer);
+  }
+  [[nodiscard]] PEERFOLD_HD uint64_t* flag_at(int step) const noexcept {
+    return c_.channel().layout.flag(c_.region(step), c_.block(), c_.rank());
+  }
+
+  /// What the flag at a peer says of the messages committed and released so far.
+  [[nodiscard]] PEERFOLD_HD uint64_t news_for(int peer) const noexcept {
+    const uint64_t credit = sync::wire(before(peer).received + releases_);
+    return credit << 32 | sync::wire(before(peer).sent + commits_);
+  }
+
+  /// Where in `rank`'s region this lane's first pack lies, in slot 0 of the ring that `peer` stores
+  /// into; its pack i lies later(i) bytes behind.
+  [[nodiscard]] PEERFOLD_HD size_t first(int rank, int peer) const noexcept {
+    if constexpr (keeps_numbers) return kept_first_;  // the same for both
+    return first_of(rank, peer);
+  }
+  [[nodiscard]] PEERFOLD_HD size_t first_of(int rank, int peer) const noexcept {
+    return c_.channel().layout.store_ring(c_.block(), rank, peer) +
+           static_cast<uint32_t>(c_.group().lane()) * sizeof(pack_type);
+  }
+  [[nodiscard]] PEERFOLD_HD size_t later(uint32_t i) const noexcept {
+    return (i - static_cast<uint32_t>(c_.group().lane())) * sizeof(pack_type);
   }
 
   /// Spreads the other ranks over the lanes: visit(step, peer) is called for each by one
@@ -258,8 +305,10 @@ class store_flag
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t releases_ = 0;
-  sync::pair_sequence kept_;  ///< where keeps_numbers
-  uint64_t start_;            ///< the first pair's number of messages sent before this call
+  // Where keeps_numbers.
+  sync::pair_sequence kept_;
+  size_t kept_first_;
+  uint64_t start_;  ///< the first pair's number of messages sent before this call
   bool credits_shared_ = false;
   bool ok_ = true;
 };
