@@ -61,6 +61,7 @@ void stale_lines(report& result) {
           all_reduce<policies<one_shot_packet>>(
               team.rank(r), static_cast<const float*>(bench.in[i]), bench.out[i], count,
               peerfold::sum{}, bench.place.rank_options({}, r));
+          bench.place.after_rank_call(r, 0);
         });
       });
     }

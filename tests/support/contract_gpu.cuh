@@ -62,7 +62,8 @@ class gpu_place {
   static constexpr errc too_many_blocks = errc::out_of_resources;
 
   static bool has(int ranks) { return ranks >= gpus_wanted(); }
-  /// A short run is one under compute-sanitizer, which runs the kernels of a GPU one by one.
+  /// A short run is one under compute-sanitizer, where long calls of ranks that share a GPU got
+  /// stuck if each launched for itself; short ones go on being run there.
   static bool launches_apart(int ranks) { return !short_run() || ranks <= gpus_wanted(); }
 
   static std::vector<setting> settings(int ranks, bool thorough) {

@@ -64,6 +64,18 @@ class hand_driven_channel {
             collective::all_reduce};
   }
 
+  /// The same of lane `lane` of two, each a thread of its own.
+  context_type enter_lane(int rank, int lane) {
+    const auto r = static_cast<std::size_t>(rank);
+    return {view_,
+            locals_[r],
+            0,
+            1,
+            execution::thread_group{barrier_of_two_[r], lane, 2},
+            scratch_[r],
+            collective::all_reduce};
+  }
+
   sync::channel_view<N>& view() { return view_; }
   /// The channel's region of a rank.
   std::byte* region(int rank) { return region(rank, view_.layout); }
@@ -80,8 +92,8 @@ class hand_driven_channel {
     return arenas_[rank] + layout.begin;
   }
   template <std::size_t... R>
-  static std::array<execution::voting_barrier, N> barriers(std::index_sequence<R...>) {
-    return {((void)R, execution::voting_barrier{1})...};
+  static std::array<execution::voting_barrier, N> barriers(int width, std::index_sequence<R...>) {
+    return {((void)R, execution::voting_barrier{width})...};
   }
 
   std::array<std::vector<line>, N> memory_;
@@ -89,7 +101,9 @@ class hand_driven_channel {
   sync::channel_view<N> view_;
   std::array<sync::rank_view<N>, N> locals_{};
   std::array<sync::host_words, N> words_{};
-  std::array<execution::voting_barrier, N> barrier_ = barriers(std::make_index_sequence<N>{});
+  std::array<execution::voting_barrier, N> barrier_ = barriers(1, std::make_index_sequence<N>{});
+  std::array<execution::voting_barrier, N> barrier_of_two_ =
+      barriers(2, std::make_index_sequence<N>{});
   alignas(16) std::byte scratch_[N][context_type::scratch_bytes];
 };
 

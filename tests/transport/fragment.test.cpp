@@ -60,6 +60,7 @@ struct counting_store {
 /// Likewise, but it takes packs too, if its memory is aligned.
 struct counting_pack_store : counting_store {
   bool is_aligned = true;
+  std::size_t* packs = nullptr;  ///< how many came whole
   template <class Pack>
   bool aligned() const {
     return is_aligned;
@@ -67,6 +68,7 @@ struct counting_pack_store : counting_store {
   template <class Pack>
   void store_pack(std::size_t i, const Pack& p) const {
     if (!is_aligned || i % Pack::size != 0) throw "a pack that is not aligned";
+    ++*packs;
     for (std::uint32_t e = 0; e < Pack::size; ++e) (*this)(i + e, p.get(e));
   }
 };
@@ -82,6 +84,7 @@ struct numbered_load {
 struct numbered_pack_load : numbered_load {
   std::size_t end;  // packs must not reach past it
   bool is_aligned = true;
+  std::size_t* packs = nullptr;  ///< how many were asked for whole
   template <class Pack>
   bool aligned() const {
     return is_aligned;
@@ -89,6 +92,7 @@ struct numbered_pack_load : numbered_load {
   template <class Pack>
   Pack load_pack(std::size_t i) const {
     if (!is_aligned || i % Pack::size != 0 || i + Pack::size > end) throw "a pack out of place";
+    if (packs != nullptr) ++*packs;
     Pack p;
     for (std::uint32_t e = 0; e < Pack::size; ++e) p.set(e, (*this)(i + e));
     return p;
@@ -151,7 +155,13 @@ TEST_CASE("every element of a tile passes a fragment exactly once") {
     by_packs.is_aligned = *rc::gen::arbitrary<bool>();
     counting_pack_store takes_packs;
     takes_packs.is_aligned = *rc::gen::arbitrary<bool>();
+    std::size_t asked = 0;
+    std::size_t taken = 0;
+    by_packs.packs = &asked;
+    takes_packs.packs = &taken;
     passes_every_element_once<numbered_pack_load, counting_pack_store>(s, by_packs, takes_packs);
+    RC_ASSERT(asked == (by_packs.is_aligned ? s.x.count / pack::size : 0));
+    RC_ASSERT(taken == (takes_packs.is_aligned ? s.x.count / pack::size : 0));
     passes_every_element_once<numbered_load, counting_pack_store>(s, {}, takes_packs);
     passes_every_element_once<numbered_pack_load, counting_store>(s, by_packs);
   });

@@ -115,6 +115,48 @@ TEST_CASE("a ticket that another kernel holds ends a wait at once") {
   CHECK(c.report(0).peer == 1);
 }
 
+namespace {
+
+/// Rank 0 of N has a call of two packs, a lane each, while another kernel holds its ticket. Of its
+/// peers' packs only the elected lane's have come; nobody votes, as it is the call's last receive.
+template <int N>
+void busy_while_other_lane_waits() {
+  pf::test::hand_driven_channel<N> c{0, 20s};
+  const auto& layout = c.view().layout;
+  c.state(0).busy = 1;
+  const std::uint64_t mark = std::uint64_t{pf::sync::wire(1)} << 32;
+  for (int peer = 1; peer < N; ++peer) {
+    *reinterpret_cast<pf::arch::word_pair*>(c.region(0) + layout.packet_ring(0, 0, peer) +
+                                            layout.packet_slot(1)) = {mark, mark};
+  }
+  std::thread lanes[2];
+  for (int lane = 0; lane < 2; ++lane) {
+    lanes[lane] = std::thread{[&c, lane] {
+      auto context = c.enter_lane(0, lane);
+      using transport = pf::transport::packet<std::uint32_t, decltype(context)>;
+      transport t{context};
+      const pf::transport::tile x{0, 2 * transport::pack_type::size};
+      const auto mine = t.load(x, [](std::size_t i) { return static_cast<std::uint32_t>(i); });
+      for (int step = 1; step < N; ++step) t.send(step, x, mine);
+      t.commit();
+      static_cast<void>(t.receive(x));
+      t.close();
+    }};
+  }
+  const auto start = std::chrono::steady_clock::now();
+  for (std::thread& lane : lanes) lane.join();
+  CHECK(std::chrono::steady_clock::now() - start < 10s);
+  CHECK(c.report(0).kind == pf::fault_kind::channel_busy);
+}
+
+}  // namespace
+
+TEST_CASE("a ticket that another kernel holds ends the waits of other lanes too") {
+  busy_while_other_lane_waits<2>();
+  busy_while_other_lane_waits<3>();
+  busy_while_other_lane_waits<5>();
+}
+
 TEST_CASE("a line that waits for its second word takes both together") {
   channel c{41};
   const std::uint64_t mark = std::uint64_t{pf::sync::wire(42)} << 32;

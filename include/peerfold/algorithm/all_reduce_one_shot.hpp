@@ -11,7 +11,8 @@ namespace peerfold::algorithm {
 
 /// Folds element i of all ranks, load(i) of each, in rank order, and gives the finished result to
 /// store(i, value) on every rank. Called by all lanes of block b of every rank, with tilings of one
-/// part that agree. With a transport that lags, load(i) is called twice an element.
+/// part that agree, in shares of whole packs. With a transport that lags, load(i) is called twice
+/// an element.
 ///
 /// Returns false to lanes that know of a fault, which leaves outputs undefined. The caller closes
 /// the transport in either case.

@@ -33,7 +33,16 @@ struct element_traits {
   PEERFOLD_HD static constexpr T narrow(const T& value) noexcept { return value; }
 };
 
+/// Whether T is half precision or bfloat16.
+template <class T>
+inline constexpr bool is_float16 = false;
+
 #if PEERFOLD_HAS_FLOAT16
+template <>
+inline constexpr bool is_float16<__half> = true;
+template <>
+inline constexpr bool is_float16<__nv_bfloat16> = true;
+
 /// Half precision is folded in float. Both conversions keep subnormals, also under fast-math.
 template <>
 struct element_traits<__half> {

@@ -187,10 +187,11 @@ inline constexpr bool is_builtin<divide_by_ranks<T, N>> = true;
 
 }  // namespace detail
 
-/// Whether folding padding beside elements of type T does no harm: true for arithmetic of our own,
-/// unknown for any functor of the caller's.
+/// Whether folding padding beside elements of type T does no harm: true for types, operators and
+/// conversions of our own, unknown for the caller's.
 template <class T, class Op, class Finish>
 inline constexpr bool folds_padding =
-    stl::is_arithmetic_v<accumulator_t<T>> && detail::is_builtin<Op> && detail::is_builtin<Finish>;
+    (stl::is_arithmetic_v<T> || is_float16<T>)&&detail::is_builtin<Op> &&
+    detail::is_builtin<Finish>;
 
 }  // namespace peerfold

@@ -57,7 +57,8 @@ class context {
   }
 
   /// Gives the block's ticket back, and reports a fault, where there was one. All lanes call it,
-  /// last; the elected one only when the group needs the block's state no more.
+  /// last; the elected one only when the group needs the block's state no more. Other lanes may
+  /// still wait or store: a kernel that begins from here on unordered is not found out.
   PEERFOLD_HD void leave() noexcept {
     if (group_.elect()) arch::store_relaxed(&state().busy, uint32_t{0});
     if ((poison_ | was_busy()) != 0) [[unlikely]] {

@@ -25,9 +25,10 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 
 /// A plan for `count` elements over `Transport`, in tiles of `parts` shares, for at most
 /// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest
-/// lanes that hold the message at once, of four packs each where they have room: what a lane does
-/// once a tile costs as much as several packs. Tiles are as large, as long as a quarter of the
-/// blocks has one (measured on 2 H200, benchmarks/results).
+/// lanes that hold the message at once, with four packs each where fragments have room for them:
+/// what a lane does once a tile costs as much as several packs. Tiles too hold four packs a lane,
+/// but fewer (one at least) where less than a quarter of the blocks would have a tile. Measured on
+/// 2 H200 (docs/decisions/0008).
 template <class Transport>
 constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channel_shape& shape,
                                 int max_blocks, int narrowest, int widest) noexcept {

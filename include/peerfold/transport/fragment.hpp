@@ -71,7 +71,8 @@ PEERFOLD_HD inline void for_each_pack(const Group& group, uint32_t packs, Visit 
 
 /// A load functor that can give whole packs: where load.template aligned<Pack>(), so that all packs
 /// are that begin at a multiple of their size, load.template load_pack<Pack>(i) is the elements
-/// i … i + Pack::size - 1 for such an i.
+/// i … i + Pack::size - 1 for such an i. aligned() looks at the functor's own bytes alone: it is
+/// also asked where there is no message.
 template <class Load, class Pack>
 concept loads_packs = requires(const Load& load, size_t i) {
   { load.template aligned<Pack>() } -> stl::same_as<bool>;
@@ -150,7 +151,7 @@ struct lane_destination {
   uint32_t rest;   ///< how many are not
 };
 
-/// For fragments of packs of type Pack.
+/// This lane's part of tile x, for fragments of packs of type Pack. The functor is copied.
 template <class Pack, class Group, class Store>
 [[nodiscard]] PEERFOLD_HD inline lane_destination<Store> destination_of(const Group& group,
                                                                         const tile& x,

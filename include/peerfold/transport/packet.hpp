@@ -5,10 +5,11 @@
 ///
 /// Why a slot is free when it is reused. The slots are two, and every message is answered: the
 /// algorithms that run over this transport exchange, message for message, with every peer. A rank
-/// sends message m + 1 only after its group's vote on the peers' messages m. A peer sent its m
-/// after its group's vote on m - 1, that is after its last lane had read m - 1. So the slot of m +
-/// 1, which held m - 1, is free. What a call leaves unread does not exist: each call receives all
-/// that is sent to it.
+/// sends message m + 1 only after its group's vote on the peers' messages m, or, where m was the
+/// last of a call, after the end of that call's kernel (on threads, of its group's block). A peer
+/// sent its m after its group's vote on m - 1, that is after its last lane had read m - 1. So the
+/// slot of m + 1, which held m - 1, is free. What a call leaves unread does not exist: each call
+/// receives all that is sent to it.
 #pragma once
 
 #include <peerfold/arch/ordered_access.hpp>
@@ -108,6 +109,7 @@ class packet
                                                      uint32_t /*i*/) const noexcept {
       return at_[j].get(u);
     }
+    /// The own rank.
     [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
 
    private:
@@ -136,16 +138,19 @@ class packet
   }
 
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
-  /// has received so far; where not, the call must end. A call's last receive goes without.
+  /// has received so far and none of it knows of a fault, or of another kernel that has the block;
+  /// where not, the call must end. A call's last receive goes without.
   [[nodiscard]] PEERFOLD_HD bool release() noexcept {
     return !c_.group().any((fault_ | c_.look_at_ticket()) != 0);
   }
 
-  /// Gives all slots back and keeps the sequence numbers for the next call. To be called by all
-  /// lanes, last; a kernel that goes on to use the channel synchronises its group first.
+  /// Gives all slots back and leaves the sequence numbers for the next call. To be called by all
+  /// lanes, last. A kernel that goes on to use the block synchronises its group before it makes the
+  /// next transport.
   PEERFOLD_HD void close() noexcept {
     if (unsaved_) {
-      c_.group().sync();  // all lanes have read the numbers
+      static_cast<void>(c_.look_at_ticket());  // lanes that wait hear of it; then they come too
+      c_.group().sync();                       // all lanes have read the numbers
       save();
     }
     if ((commits_ | receipts_) != 0) c_.leave();

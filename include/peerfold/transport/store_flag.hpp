@@ -59,7 +59,7 @@ class store_flag
     if constexpr (keeps_numbers) {
       kept_ = c_.state().store[0];
       // While that is under way.
-      kept_first_ = arch::optimization_barrier(first_of(c_.rank(), peer(0)));
+      kept_offset_ = arch::optimization_barrier(work_out_offset(c_.rank(), peer(0)));
     }
     start_ = keeps_numbers ? kept_.sent : c_.state().store[0].sent;
   }
@@ -74,7 +74,7 @@ class store_flag
       if (!ok_) return;
     }
     stl::byte* pack =
-        c_.region(step) + first(to, c_.rank()) + c_.channel().layout.store_slot(message);
+        c_.region(step) + offset(to, c_.rank()) + c_.channel().layout.store_slot(message);
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
@@ -123,6 +123,7 @@ class store_flag
                                                      uint32_t i) const noexcept {
       return arch::load_vector<pack_type>(first_[j] + (i - lane_) * sizeof(pack_type));
     }
+    /// The own rank.
     [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
 
    private:
@@ -190,7 +191,7 @@ class store_flag
     in.lane_ = static_cast<uint32_t>(c_.group().lane());
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
-      in.first_[j] = c_.region(0) + first(c_.rank(), peer(j)) +
+      in.first_[j] = c_.region(0) + offset(c_.rank(), peer(j)) +
                      c_.channel().layout.store_slot(before(peer(j)).received + receipts_);
       if constexpr (keeps_numbers) in.first_[j] = arch::optimization_barrier(in.first_[j]);
     }
@@ -235,11 +236,11 @@ class store_flag
 
   /// Where in `rank`'s region this lane's first pack lies, in slot 0 of the ring that `peer` stores
   /// into; its pack i lies later(i) bytes behind.
-  [[nodiscard]] PEERFOLD_HD size_t first(int rank, int peer) const noexcept {
-    if constexpr (keeps_numbers) return kept_first_;  // the same for both
-    return first_of(rank, peer);
+  [[nodiscard]] PEERFOLD_HD size_t offset(int rank, int peer) const noexcept {
+    if constexpr (keeps_numbers) return kept_offset_;  // the same for both
+    return work_out_offset(rank, peer);
   }
-  [[nodiscard]] PEERFOLD_HD size_t first_of(int rank, int peer) const noexcept {
+  [[nodiscard]] PEERFOLD_HD size_t work_out_offset(int rank, int peer) const noexcept {
     return c_.channel().layout.store_ring(c_.block(), rank, peer) +
            static_cast<uint32_t>(c_.group().lane()) * sizeof(pack_type);
   }
@@ -307,7 +308,7 @@ class store_flag
   uint32_t releases_ = 0;
   // Where keeps_numbers.
   sync::pair_sequence kept_;
-  size_t kept_first_;
+  size_t kept_offset_;
   uint64_t start_;  ///< the first pair's number of messages sent before this call
   bool credits_shared_ = false;
   bool ok_ = true;
