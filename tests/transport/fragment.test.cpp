@@ -85,17 +85,26 @@ struct numbered_pack_load : numbered_load {
   std::size_t end;  // packs must not reach past it
   bool is_aligned = true;
   std::size_t* packs = nullptr;  ///< how many were asked for whole
+
   template <class Pack>
-  bool aligned() const {
-    return is_aligned;
-  }
+  struct packs_from {
+    const numbered_pack_load& of;
+    std::size_t begin;
+    bool aligned() const { return of.is_aligned; }
+    Pack load(std::size_t offset) const {
+      const std::size_t i = begin + offset;
+      if (!of.is_aligned || i % Pack::size != 0 || i + Pack::size > of.end) {
+        throw "a pack out of place";
+      }
+      if (of.packs != nullptr) ++*of.packs;
+      Pack p;
+      for (std::uint32_t e = 0; e < Pack::size; ++e) p.set(e, of(i + e));
+      return p;
+    }
+  };
   template <class Pack>
-  Pack load_pack(std::size_t i) const {
-    if (!is_aligned || i % Pack::size != 0 || i + Pack::size > end) throw "a pack out of place";
-    if (packs != nullptr) ++*packs;
-    Pack p;
-    for (std::uint32_t e = 0; e < Pack::size; ++e) p.set(e, (*this)(i + e));
-    return p;
+  packs_from<Pack> packs_at(std::size_t i) const {
+    return {*this, i};
   }
 };
 

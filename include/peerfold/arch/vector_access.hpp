@@ -86,6 +86,12 @@ PEERFOLD_HD inline void store_vector(void* address, const Pack& value) noexcept 
 #endif
 }
 
+/// The address of element i, which may lie past the memory's end if it is not used then.
+template <class T>
+PEERFOLD_HD inline const T* element_at(const T* data, size_t i) noexcept {
+  return reinterpret_cast<const T*>(reinterpret_cast<uintptr_t>(data) + i * sizeof(T));
+}
+
 /// Whether `address` is aligned to `bytes`, a power of two.
 PEERFOLD_HD inline bool is_aligned(const void* address, size_t bytes) noexcept {
   return (reinterpret_cast<uintptr_t>(address) & (bytes - 1)) == 0;

@@ -69,17 +69,20 @@ PEERFOLD_HD inline void for_each_pack(const Group& group, uint32_t packs, Visit 
   }
 }
 
-/// A load functor that can give whole packs: where load.template aligned<Pack>(), so that all packs
-/// are that begin at a multiple of their size, load.template load_pack<Pack>(i) is the elements
-/// i … i + Pack::size - 1 for such an i. aligned() looks at the functor's own bytes alone: it is
-/// also asked where there is no message.
+/// A load functor that can give whole packs. load.template packs_at<Pack>(i), for a multiple i of a
+/// pack's size, is asked for once a lane and tile, ahead of the need and also where there is no
+/// message, so it reads nothing. Where its aligned(), its load(offset) is the elements i + offset …
+/// i + offset + Pack::size - 1, for multiples of the size within the message.
 template <class Load, class Pack>
 concept loads_packs = requires(const Load& load, size_t i) {
-  { load.template aligned<Pack>() } -> stl::same_as<bool>;
-  { load.template load_pack<Pack>(i) } -> stl::same_as<Pack>;
+  { load.template packs_at<Pack>(i).aligned() } -> stl::same_as<bool>;
+  { load.template packs_at<Pack>(i).load(i) } -> stl::same_as<Pack>;
 };
 
-/// A store functor that can take whole packs, likewise.
+/// A store functor that can take whole packs: where store.template aligned<Pack>(), so that all
+/// packs are that begin at a multiple of their size, store.store_pack(i, values) takes the elements
+/// i … i + Pack::size - 1 for such an i. aligned() looks at the functor's own bytes alone: it is
+/// also asked where there is no message.
 template <class Store, class Pack>
 concept stores_packs = requires(const Store& store, size_t i, const Pack& value) {
   { store.template aligned<Pack>() } -> stl::same_as<bool>;
@@ -123,9 +126,11 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   Fragment result;
   uint32_t whole = 0;
   if constexpr (loads_packs<Load, pack>) {
-    if (load.template aligned<pack>()) whole = x.count / size;
+    const auto lane = static_cast<uint32_t>(group.lane());
+    const auto packs = load.template packs_at<pack>(x.begin + lane * size);
+    if (packs.aligned()) whole = x.count / size;
     for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
-      result.at[u] = load.template load_pack<pack>(x.begin + i * size);
+      result.at[u] = packs.load((i - lane) * size);
     });
   } else {
     result = {};

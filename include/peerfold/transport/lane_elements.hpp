@@ -50,7 +50,7 @@ class lane_elements {
 
  public:
   /// The group's fragment of tile x; element i is load(i), or comes with its pack where the functor
-  /// has load_pack (see loads_packs). Past the tile's end: zeros.
+  /// gives packs (see loads_packs). Past the tile's end: zeros.
   template <class Load>
   [[nodiscard]] PEERFOLD_HD Fragment load(const tile& x, const Load& load) const {
     return load_fragment<Fragment>(c_.group(), x, load);
