@@ -35,8 +35,8 @@ using tile_of_rank = transport::tile (*)(int rank);
 
 /// How tiles get to peers. The fragment is the transport's own idea of a tile in hand: registers of
 /// the lanes, a piece of shared memory under a bulk copy, a place in memory for a copy engine. An
-/// algorithm copies it freely and holds at most three at once: the next tile's, this one's and its
-/// result.
+/// algorithm copies it freely and holds few at once: over a transport that lags at most three, the
+/// next tile's, this one's and its result; over others at most one for each rank.
 ///
 /// A message is one send() to every peer and one commit(); send() may be asynchronous, and after
 /// commit() the peers can see the message and, where traits.publishes_writes, all plain writes
@@ -74,6 +74,17 @@ concept reducing_transport =
              const typename T::arrivals& theirs, int q) {
       { t.load(x, load) } -> stl::same_as<typename T::fragment_type>;
       { t.fold(x, values, theirs, op, finish) } -> stl::same_as<typename T::fragment_type>;
+      t.store(x, values, t.destination(x, store));
+      t.store_from(q, x, theirs, store);
+    };
+
+/// A transport that copies: as a reducing one, without the fold.
+template <class T, class Load, class Store>
+concept copying_transport =
+    transport<T> && requires(T& t, const transport::tile& x, const Load& load, const Store& store,
+                             const typename T::fragment_type& values,
+                             const typename T::arrivals& theirs, int q) {
+      { t.load(x, load) } -> stl::same_as<typename T::fragment_type>;
       t.store(x, values, t.destination(x, store));
       t.store_from(q, x, theirs, store);
     };

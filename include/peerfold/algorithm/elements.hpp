@@ -65,4 +65,48 @@ struct store_to_symmetric : store_to<T> {
   PEERFOLD_HD store_to<T> at_rank(int rank) const noexcept { return {peers[rank]}; }
 };
 
+/// A load functor `offset` elements on.
+template <class Load>
+struct load_behind {
+  Load load;
+  size_t offset;
+
+  PEERFOLD_HD auto operator()(size_t i) const { return load(offset + i); }
+};
+
+/// A store functor `offset` elements on.
+template <class Store>
+struct store_behind {
+  Store store;
+  size_t offset;
+
+  template <class T>
+  PEERFOLD_HD void operator()(size_t i, const T& value) const {
+    store(offset + i, value);
+  }
+};
+
+/// The functor that does with element i what the given one does with element offset + i.
+template <class Load>
+[[nodiscard]] PEERFOLD_HD load_behind<Load> load_at(const Load& load, size_t offset) {
+  return {load, offset};
+}
+template <element T>
+[[nodiscard]] PEERFOLD_HD load_from<T> load_at(const load_from<T>& load, size_t offset) {
+  return {arch::element_at(load.data, offset)};
+}
+template <class Store>
+[[nodiscard]] PEERFOLD_HD store_behind<Store> store_at(const Store& store, size_t offset) {
+  return {store, offset};
+}
+template <element T>
+[[nodiscard]] PEERFOLD_HD store_to<T> store_at(const store_to<T>& store, size_t offset) {
+  return {arch::element_at(store.data, offset)};
+}
+template <element T, int N>
+[[nodiscard]] PEERFOLD_HD store_to<T> store_at(const store_to_symmetric<T, N>& store,
+                                               size_t offset) {
+  return {arch::element_at(store.data, offset)};
+}
+
 }  // namespace peerfold

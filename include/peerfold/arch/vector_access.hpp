@@ -88,8 +88,8 @@ PEERFOLD_HD inline void store_vector(void* address, const Pack& value) noexcept 
 
 /// The address of element i, which may lie past the memory's end if it is not used then.
 template <class T>
-PEERFOLD_HD inline const T* element_at(const T* data, size_t i) noexcept {
-  return reinterpret_cast<const T*>(reinterpret_cast<uintptr_t>(data) + i * sizeof(T));
+PEERFOLD_HD inline T* element_at(T* data, size_t i) noexcept {
+  return reinterpret_cast<T*>(reinterpret_cast<uintptr_t>(data) + i * sizeof(T));
 }
 
 /// Whether `address` is aligned to `bytes`, a power of two.

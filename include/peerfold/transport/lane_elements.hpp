@@ -4,6 +4,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
+#include <peerfold/core/fold_range.hpp>
 #include <peerfold/core/reduction_op.hpp>
 #include <peerfold/transport/fragment.hpp>
 
@@ -25,25 +26,30 @@ class lane_elements {
   struct values_of_ranks {
     pack_type of[Context::size];
 
-    template <class Arrivals>
-    PEERFOLD_HD void read(const Arrivals& theirs, uint32_t u, uint32_t i, const pack_type& mine) {
+    template <class Arrivals, class Range>
+    PEERFOLD_HD void read(const Arrivals& theirs, uint32_t u, uint32_t i, const pack_type& mine,
+                          const Range& range) {
       if constexpr (Context::size == 2) {  // read first, then choose, which takes no branches
         const pack_type other = theirs.pack_of_peer(0, u, i);
         of[0] = theirs.rank() == 0 ? mine : other;
         of[1] = theirs.rank() == 0 ? other : mine;
       } else {
         PEERFOLD_UNROLL
-        for (int q = 0; q < Context::size; ++q) of[q] = theirs.pack_of(q, u, i, mine);
+        for (int q = 0; q < Context::size; ++q) {
+          if (range.includes(q)) of[q] = theirs.pack_of(q, u, i, mine);
+        }
       }
     }
 
-    template <class Op, class Finish>
-    [[nodiscard]] PEERFOLD_HD element_type fold(uint32_t e, const Op& op,
-                                                const Finish& finish) const {
+    template <class Op, class Finish, class Range>
+    [[nodiscard]] PEERFOLD_HD element_type fold(uint32_t e, const Op& op, const Finish& finish,
+                                                const Range& range) const {
       using traits = element_traits<element_type>;
-      typename traits::accumulator total = traits::widen(of[0].get(e));
-      PEERFOLD_UNROLL
-      for (int q = 1; q < Context::size; ++q) total = op(total, traits::widen(of[q].get(e)));
+      const auto value = [&](int q) -> typename traits::accumulator {
+        return traits::widen(of[q].get(e));
+      };
+      const typename traits::accumulator total =
+          range.template fold<Context::size>(value, op);
       return finish(total);
     }
   };
@@ -58,11 +64,12 @@ class lane_elements {
 
   /// Folds tile x in rank order 0 … N - 1, starting from rank 0's value, in the accumulator type,
   /// and finishes it once: finish(op(… op(op(v0, v1), v2) …, vN-1)) for every element. `mine`
-  /// stands for this rank's values, `theirs` for the others'.
-  template <class Arrivals, class Op, class Finish>
+  /// stands for this rank's values, `theirs` for the others'. With another range (see
+  /// core/fold_range.hpp), those of the ranks in it.
+  template <class Arrivals, class Op, class Finish, class Range = every_rank>
   [[nodiscard]] PEERFOLD_HD Fragment fold(const tile& x, const Fragment& mine,
                                           const Arrivals& theirs, const Op& op,
-                                          const Finish& finish) const {
+                                          const Finish& finish, const Range& range = {}) const {
     constexpr uint32_t size = pack_type::size;
     const uint32_t packs = packs_of(x, size);
     const auto lane = static_cast<uint32_t>(c_.group().lane());
@@ -77,7 +84,7 @@ class lane_elements {
       PEERFOLD_UNROLL
       for (uint32_t b = 0; b < batch; ++b) {
         const uint32_t i = (first + b) * width + lane;
-        if (i < packs) values[b].read(theirs, first + b, i, mine.at[first + b]);
+        if (i < packs) values[b].read(theirs, first + b, i, mine.at[first + b], range);
       }
       PEERFOLD_UNROLL
       for (uint32_t b = 0; b < batch; ++b) {
@@ -89,7 +96,7 @@ class lane_elements {
         const uint32_t held = folds_padding<element_type, Op, Finish> ? size : x.count - i * size;
         PEERFOLD_UNROLL
         for (uint32_t e = 0; e < size; ++e) {
-          if (e < held) folded.set(e, values[b].fold(e, op, finish));
+          if (e < held) folded.set(e, values[b].fold(e, op, finish, range));
         }
       }
     }

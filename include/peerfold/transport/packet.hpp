@@ -20,13 +20,15 @@
 #include <peerfold/sync/sequence.hpp>
 #include <peerfold/transport/fragment.hpp>
 #include <peerfold/transport/lane_elements.hpp>
+#include <peerfold/transport/peers.hpp>
 #include <peerfold/transport/traits.hpp>
 
 namespace peerfold::transport {
 
-/// Packets between all ranks of a context. One object a lane; every member function is called by
-/// all lanes of the group, in the same order on every rank.
-template <element T, class Context>
+/// Packets between all ranks of a context, or, with some_peers, between pairs of them. One object a
+/// lane; every member function is called by all lanes of the group, in the same order on every
+/// rank.
+template <element T, class Context, class Peers = every_peer>
 class packet
     : public lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>, Context> {
   using base =
@@ -52,7 +54,7 @@ class packet
     return (held < shape.packet_lines ? held : shape.packet_lines) * pack_type::size;
   }
 
-  PEERFOLD_HD explicit packet(Context& c) noexcept : base{c} {
+  PEERFOLD_HD explicit packet(Context& c, Peers peers = {}) noexcept : base{c}, peers_{peers} {
     if constexpr (keeps_numbers) {
       kept_ = c_.state().packet[0];
       // While that is under way.
@@ -60,7 +62,8 @@ class packet
       kept_there_ = arch::optimization_barrier(line_in(1, other, c_.rank()));
       kept_here_ = arch::optimization_barrier(line_in(0, c_.rank(), other));
     }
-    start_ = before(0).sent;
+    if constexpr (!Peers::all) first_ = first_of<n>(peers_, c_.rank());
+    start_ = before(first_).sent;
   }
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
@@ -85,7 +88,7 @@ class packet
 
   /// Ends the message to every peer. Packets publish themselves.
   PEERFOLD_HD void commit() noexcept {
-    if (commits_ == 0) c_.enter(&c_.state().packet[0].sent, start_);
+    if (commits_ == 0) c_.enter(&c_.state().packet[first_].sent, start_);
     ++commits_;
     unsaved_ = true;
   }
@@ -166,6 +169,7 @@ class packet
     if (!c_.group().elect()) return;
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
+      if (!peers_.has(peer(j))) continue;
       const sync::pair_sequence last = before(j);
       c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0};
     }
@@ -208,7 +212,9 @@ class packet
 #endif
       uint32_t missing = 0;
       PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) missing |= sends(j, i) ? 1u << j : 0;
+      for (int j = 0; j < others; ++j) {
+        missing |= peers_.has(peer(j)) && sends(j, i) ? 1u << j : 0;
+      }
       const auto is_missing = [&](int j) { return others == 1 || (missing >> j & 1u) != 0; };
       uint32_t polls = 0;
       uint64_t since = 0;
@@ -304,7 +310,9 @@ class packet
   sync::pair_sequence kept_;
   stl::byte* kept_there_;
   stl::byte* kept_here_;
-  uint64_t start_;  ///< the first pair's number of messages sent before this call
+  uint64_t start_;  ///< the number of messages sent to first_ before this call
+  [[no_unique_address]] Peers peers_;
+  int first_ = 0;  ///< one of the peers, as a position among the others
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;

@@ -19,13 +19,15 @@
 #include <peerfold/sync/sequence.hpp>
 #include <peerfold/transport/fragment.hpp>
 #include <peerfold/transport/lane_elements.hpp>
+#include <peerfold/transport/peers.hpp>
 #include <peerfold/transport/traits.hpp>
 
 namespace peerfold::transport {
 
-/// Stores between all ranks of a context. One object a lane; every member function is called by
-/// all lanes of the group, in the same order on every rank.
-template <element T, class Context>
+/// Stores between all ranks of a context, or, with some_peers, between pairs of them. One object a
+/// lane; every member function is called by all lanes of the group, in the same order on every
+/// rank.
+template <element T, class Context, class Peers = every_peer>
 class store_flag
     : public lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>, Context> {
   using base =
@@ -54,14 +56,15 @@ class store_flag
     return (held < slot ? held : slot) * pack_type::size;
   }
 
-  PEERFOLD_HD explicit store_flag(Context& c) noexcept
-      : base{c}, shared_{c.template scratch<shared>()} {
+  PEERFOLD_HD explicit store_flag(Context& c, Peers peers = {}) noexcept
+      : base{c}, shared_{c.template scratch<shared>()}, peers_{peers} {
+    if constexpr (!Peers::all) first_ = first_of<n>(peers_, c_.rank());
     if constexpr (keeps_numbers) {
       kept_ = c_.state().store[0];
       // While that is under way.
       kept_offset_ = arch::optimization_barrier(work_out_offset(c_.rank(), peer(0)));
     }
-    start_ = keeps_numbers ? kept_.sent : c_.state().store[0].sent;
+    start_ = keeps_numbers ? kept_.sent : c_.state().store[first_].sent;
   }
 
   /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
@@ -83,7 +86,7 @@ class store_flag
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
   /// made to peers' memory before.
   PEERFOLD_HD void commit() noexcept {
-    if (commits_ == 0) c_.enter(&c_.state().store[0].sent, start_);
+    if (commits_ == 0) c_.enter(&c_.state().store[first_].sent, start_);
     ++commits_;
     // Where there is one flag, all about it is worked out before the barrier.
     [[maybe_unused]] uint64_t* flag = nullptr;
@@ -253,11 +256,13 @@ class store_flag
   template <class Visit>
   PEERFOLD_HD void for_each_other(Visit visit) const {
     if constexpr (others == 1) {
-      if (c_.group().elect()) visit(1, rank_after<n>(c_.rank(), 1));
+      const int peer = rank_after<n>(c_.rank(), 1);
+      if (c_.group().elect() && peers_.has(peer)) visit(1, peer);
     } else {
       PEERFOLD_NO_UNROLL
       for (int step = c_.group().lane() + 1; step < n; step += c_.group().width()) {
-        visit(step, rank_after<n>(c_.rank(), step));
+        const int peer = rank_after<n>(c_.rank(), step);
+        if (peers_.has(peer)) visit(step, peer);
       }
     }
   }
@@ -309,7 +314,9 @@ class store_flag
   // Where keeps_numbers.
   sync::pair_sequence kept_;
   size_t kept_offset_;
-  uint64_t start_;  ///< the first pair's number of messages sent before this call
+  uint64_t start_;  ///< the number of messages sent to first_ before this call
+  [[no_unique_address]] Peers peers_;
+  int first_ = 0;  ///< one of the peers, as a position among the others
   bool credits_shared_ = false;
   bool ok_ = true;
 };

@@ -1,0 +1,179 @@
+/// \file
+/// Direct exchange that copies: every rank sends what a route says straight to where it belongs.
+/// One step. All-gather, all-to-all, broadcast, gather, scatter and send/recv are this, each with
+/// its route.
+#pragma once
+
+#include <peerfold/algorithm/concepts.hpp>
+#include <peerfold/algorithm/elements.hpp>
+#include <peerfold/algorithm/route.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/rank.hpp>
+
+namespace peerfold::algorithm {
+
+/// Copies element load(source(q) + i) of every rank to store(target(rank) + i, value) of every rank
+/// q that it sends to, through the transport's slots. What a rank sends itself is copied if
+/// `keeps`: in place it is there already. Called by all lanes of block b of every rank, with
+/// tilings of one part that agree, in shares of whole packs. load is called once for each element
+/// and receiver.
+///
+/// Every rank exchanges with every other that the transport reaches, message for message; where the
+/// route has nothing to send messages are empty. So no rank runs ahead of another by more than
+/// transports allow for, whoever is the root.
+///
+/// Returns false to lanes that know of a fault, which leaves outputs undefined. The caller closes
+/// the transport in either case.
+/// In place is fine where every element is stored where the same lane loads it or where nobody
+/// does: a tile is sent to all before anything of it is stored.
+template <context Context, class Transport, route Route, class Load, class Store>
+  requires copying_transport<Transport, Load, Store>
+PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& tiles,
+                          const Route& route, bool keeps, const Load& load, const Store& store) {
+  constexpr int n = Context::size;
+  constexpr uint32_t lag = Transport::traits.lag;
+  using fragment = typename Transport::fragment_type;
+  // Code for many peers is short where there is much to send to each.
+  [[maybe_unused]] constexpr int peers_at_once = lag == 0 || n <= 4 ? n : 1;
+  constexpr int parts = Route::one_source ? 1 : n;
+  const int self = c.rank();
+  const auto blocks = static_cast<uint32_t>(c.blocks());
+  auto ahead = static_cast<uint32_t>(c.block());
+  const auto part_for = [&](const transport::tile& x, int to) {
+    return t.load(x, load_at(load, route.source(to)));
+  };
+  const auto keep = [&](const transport::tile& x, const fragment& mine) {
+    t.store(x, mine, t.destination(x, store_at(store, route.target(self))));
+  };
+  const auto send = [&](int p, const transport::tile& x, const fragment& values) {
+    if (Route::complete || route.sends(self, rank_after<n>(self, p))) {
+      t.send(p, x, values);
+    } else {
+      t.send(p, transport::tile{}, fragment{});
+    }
+  };
+  const auto deliver = [&](const transport::tile& x) {
+    const auto size_of = [&](int q) { return route.sends(q, self) ? x : transport::tile{}; };
+    const auto theirs = t.receive_each(size_of);
+    if (theirs) {
+      PEERFOLD_UNROLL
+      for (int q = 0; q < n; ++q) {
+        if (q == self || !route.sends(q, self)) continue;
+        t.store_from(q, x, theirs, store_at(store, route.target(q)));
+      }
+    }
+    return theirs;
+  };
+  const bool keeps_own = keeps && route.sends(self, self);
+  if (ahead >= tiles.tiles()) return true;
+  if constexpr (lag == 0) {
+    for (;;) {
+      const transport::tile x = tiles.at(ahead);
+      // All loads are under way before the first store that a peer waits for.
+      fragment values[parts];
+      PEERFOLD_UNROLL
+      for (int p = 0; p < parts; ++p) {
+        const int to = rank_after<n>(self, p);
+        values[p] = route.sends(self, to) || Route::one_source ? part_for(x, to) : fragment{};
+      }
+      PEERFOLD_UNROLL
+      for (int p = 1; p < n; ++p) send(p, x, values[p % parts]);
+      t.commit();
+      if (keeps_own) keep(x, values[0]);
+      const auto theirs = deliver(x);
+      ahead += blocks;
+      if (ahead >= tiles.tiles()) return static_cast<bool>(theirs);
+      if (!t.release()) return false;
+    }
+  } else {
+    for (uint32_t step = 0;; ++step, ahead += blocks) {
+      if (ahead < tiles.tiles()) {
+        const transport::tile x = tiles.at(ahead);
+        fragment values{};
+        if constexpr (Route::one_source) values = part_for(x, self);
+        if (Route::one_source && keeps_own) keep(x, values);
+        PEERFOLD_UNROLL_BY(peers_at_once)
+        for (int p = 1; p < n; ++p) {
+          const int to = rank_after<n>(self, p);
+          if constexpr (!Route::one_source) {
+            if (Route::complete || route.sends(self, to)) values = part_for(x, to);
+          }
+          send(p, x, values);
+        }
+        t.commit();
+        if (!Route::one_source && keeps_own) keep(x, part_for(x, self));
+      }
+      if (step < lag) continue;
+      const uint32_t behind = ahead - lag * blocks;
+      const auto theirs = deliver(tiles.at(behind));
+      if (behind + blocks >= tiles.tiles()) return static_cast<bool>(theirs);
+      if (!t.release()) return false;
+    }
+  }
+}
+
+/// The same straight into the peers' memory, without a copy in between: the ranks first tell each
+/// other that their outputs may be written, and last that they are. Three steps, one of data.
+///
+/// In place is fine where a rank's own part stays where it is (all-gather, gather, broadcast), not
+/// where what arrives takes the place of what is yet to be sent (all-to-all).
+template <context Context, class Transport, route Route, class Load, class Store>
+  requires copying_transport<Transport, Load, Store> && reaches_peers<Store> &&
+           (Transport::traits.publishes_writes)
+PEERFOLD_HD bool exchange_direct(Context& c, Transport& t, const transport::tiling& tiles,
+                                 const Route& route, bool keeps, const Load& load,
+                                 const Store& store) {
+  constexpr int n = Context::size;
+  using fragment = typename Transport::fragment_type;
+  const int self = c.rank();
+  const auto blocks = static_cast<uint32_t>(c.blocks());
+  const auto first = static_cast<uint32_t>(c.block());
+  if (first >= tiles.tiles()) return true;
+  const auto tell_all = [&] {
+    PEERFOLD_NO_UNROLL
+    for (int p = 1; p < n; ++p) t.send(p, transport::tile{}, fragment{});
+    t.commit();
+  };
+  const auto put = [&](int p, const transport::tile& x, const fragment& values) {
+    const int to = rank_after<n>(self, p);
+    if (!route.sends(self, to)) return;
+    t.store(x, values, t.destination(x, store_at(store.at_rank(to), route.target(self))));
+  };
+  const auto part_for = [&](const transport::tile& x, int to) {
+    return t.load(x, load_at(load, route.source(to)));
+  };
+
+  tell_all();
+  const bool keeps_own = keeps && route.sends(self, self);
+  if (!Route::one_source && keeps_own) {  // while the words are under way
+    for (uint32_t i = first; i < tiles.tiles(); i += blocks) {
+      const transport::tile x = tiles.at(i);
+      t.store(x, part_for(x, self), t.destination(x, store_at(store, route.target(self))));
+    }
+  }
+  static_cast<void>(t.receive(transport::tile{}));
+  if (!t.release()) return false;
+  bool sends = keeps_own;
+  PEERFOLD_UNROLL
+  for (int q = 0; q < n; ++q) sends |= q != self && route.sends(self, q);
+  for (uint32_t i = first; sends && i < tiles.tiles(); i += blocks) {
+    const transport::tile x = tiles.at(i);
+    if constexpr (Route::one_source) {
+      const fragment values = part_for(x, self);
+      PEERFOLD_NO_UNROLL
+      for (int p = 1; p < n; ++p) put(p, x, values);
+      if (keeps_own) t.store(x, values, t.destination(x, store_at(store, route.target(self))));
+    } else {
+      PEERFOLD_NO_UNROLL
+      for (int p = 1; p < n; ++p) {
+        if (route.sends(self, rank_after<n>(self, p))) {
+          put(p, x, part_for(x, rank_after<n>(self, p)));
+        }
+      }
+    }
+  }
+  tell_all();
+  return static_cast<bool>(t.receive(transport::tile{}));
+}
+
+}  // namespace peerfold::algorithm

@@ -1,0 +1,133 @@
+/// \file
+/// Direct exchange that folds: every rank sends what a route says straight to where it is folded.
+/// One step. All-reduce (one-shot), reduce-scatter, reduce and the scans over ranks are this, each
+/// with its route.
+#pragma once
+
+#include <peerfold/algorithm/concepts.hpp>
+#include <peerfold/algorithm/elements.hpp>
+#include <peerfold/algorithm/route.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/fold_range.hpp>
+#include <peerfold/core/rank.hpp>
+
+namespace peerfold::algorithm {
+
+/// On every rank that folds(rank): element i of what the ranks of `range` send it, load(source + i)
+/// of each, folded in rank order, goes finished to store(i, value). Called by all lanes of block b
+/// of every rank, with tilings of one part that agree, in shares of whole packs. With a transport
+/// that lags, load is called twice for the elements of the rank's own contribution.
+///
+/// Every rank exchanges with every other, message for message; where the route has nothing to send
+/// messages are empty. So no rank runs ahead of another by more than transports allow for, whoever
+/// is the root.
+///
+/// Returns false to lanes that know of a fault, which leaves outputs undefined. The caller closes
+/// the transport in either case.
+/// In place (store writes where the own part is loaded) is fine: a tile is sent and loaded before
+/// it is stored.
+template <context Context, class Transport, route Route, class Load, class Op, class Finish,
+          class Store, class Range = every_rank>
+  requires reducing_transport<Transport, Load, Op, Finish, Store>
+PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tiling& tiles,
+                                 const Route& route, bool folds, const Load& load, const Op& op,
+                                 const Finish& finish, const Store& store,
+                                 const Range& range = {}) {
+  constexpr int n = Context::size;
+  constexpr uint32_t lag = Transport::traits.lag;
+  using fragment = typename Transport::fragment_type;
+  // Code for many peers is short where there is much to send to each.
+  [[maybe_unused]] constexpr int peers_at_once = lag == 0 || n <= 4 ? n : 1;
+  const int self = c.rank();
+  const auto blocks = static_cast<uint32_t>(c.blocks());
+  auto ahead = static_cast<uint32_t>(c.block());
+  const auto own = [&](const transport::tile& x) {
+    if constexpr (Route::one_source) {
+      return t.load(x, load);
+    } else {
+      return t.load(x, load_at(load, route.source(self)));
+    }
+  };
+  const auto send_all = [&](const transport::tile& x, const fragment& mine) {
+    PEERFOLD_UNROLL_BY(peers_at_once)
+    for (int p = 1; p < n; ++p) {
+      const int to = rank_after<n>(self, p);
+      if constexpr (!Route::complete) {
+        if (!route.sends(self, to)) {
+          t.send(p, transport::tile{}, fragment{});
+          continue;
+        }
+      }
+      if constexpr (Route::one_source) {
+        t.send(p, x, mine);
+      } else {
+        t.send(p, x, t.load(x, load_at(load, route.source(to))));
+      }
+    }
+    t.commit();
+  };
+  const auto receive = [&](const transport::tile& x) {
+    if constexpr (Route::complete) {
+      return t.receive(x);
+    } else {
+      return t.receive_each([&](int q) { return route.sends(q, self) ? x : transport::tile{}; });
+    }
+  };
+  const auto fold_and_store = [&](const transport::tile& x, const fragment& mine,
+                                  const auto& theirs, const auto& out) {
+    if (!theirs) return;
+    if constexpr (!Route::complete) {
+      if (!folds) return;
+    }
+    if constexpr (stl::same_as<Range, every_rank>) {
+      t.store(x, t.fold(x, mine, theirs, op, finish), out);
+    } else {
+      t.store(x, t.fold(x, mine, theirs, op, finish, range), out);
+    }
+  };
+  if constexpr (lag == 0) {
+    transport::tile x = tiles.at(ahead);
+    auto mine = own(x);  // before anything else: it takes long
+    if (ahead >= tiles.tiles()) return true;
+    for (;;) {
+      send_all(x, mine);
+      const auto out = t.destination(x, store);  // before the wait
+      ahead += blocks;
+      const bool last = ahead >= tiles.tiles();
+      const auto theirs = receive(x);
+      fold_and_store(x, mine, theirs, out);
+      if (last) return static_cast<bool>(theirs);
+      if (!t.release()) return false;
+      x = tiles.at(ahead);
+      mine = own(x);
+    }
+  } else {
+    if (ahead >= tiles.tiles()) return true;
+    // The next tile to send is loaded before anything is waited for.
+    const auto to_send = [&](const transport::tile& x) {
+      if constexpr (Route::one_source) {
+        return t.load(x, load);
+      } else {
+        return fragment{};
+      }
+    };
+    transport::tile x = tiles.at(ahead);
+    auto next = to_send(x);
+    for (uint32_t step = 0;; ++step) {
+      if (ahead < tiles.tiles()) send_all(x, next);
+      ahead += blocks;
+      x = tiles.at(ahead);
+      if (ahead < tiles.tiles()) next = to_send(x);
+      if (step < lag) continue;
+      const transport::tile y = tiles.at(ahead - (lag + 1) * blocks);
+      const auto mine = own(y);
+      const auto out = t.destination(y, store);
+      const auto theirs = receive(y);
+      fold_and_store(y, mine, theirs, out);
+      if (ahead - lag * blocks >= tiles.tiles()) return static_cast<bool>(theirs);
+      if (!t.release()) return false;
+    }
+  }
+}
+
+}  // namespace peerfold::algorithm

@@ -1,0 +1,75 @@
+/// \file
+/// Routes: which elements go from which rank to which in one direct exchange. The collectives that
+/// take a single step differ in nothing else.
+///
+/// Every rank has a part of `part` elements for each rank that it sends something of its own, or
+/// one part that it sends to all; what arrives is stored in one place, or in a place a rank.
+#pragma once
+
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+
+namespace peerfold::algorithm {
+
+/// What an exchange asks of a route. Offsets are elements.
+template <class R>
+concept route = requires(const R& r, int from, int to) {
+  requires stl::same_as<decltype(R::complete), const bool>;    // every rank sends to every rank
+  requires stl::same_as<decltype(R::one_source), const bool>;  // the same part to all
+  { r.sends(from, to) } -> stl::same_as<bool>;                 // anything but an empty message
+  { r.source(to) } -> stl::same_as<size_t>;    // the first that `to` is sent, among the sender's
+  { r.target(from) } -> stl::same_as<size_t>;  // the place of the first that `from` sent
+};
+
+/// The route of a collective between all ranks; `part` elements a pair of ranks.
+template <collective Which>
+struct route_of {
+  static constexpr collective which = Which;
+  static constexpr bool rooted = is_rooted(Which);
+  static constexpr bool complete =
+      Which == collective::all_reduce || Which == collective::reduce_scatter ||
+      Which == collective::all_gather || Which == collective::all_to_all;
+  static constexpr bool one_source = parts_given(Which, 2) == 1;
+  static constexpr bool one_target = parts_got(Which, 2) == 1;
+
+  size_t part = 0;
+  int root = 0;  ///< where there is one
+
+  [[nodiscard]] PEERFOLD_HD bool sends(int from, int to) const noexcept {
+    switch (Which) {
+      case collective::broadcast:
+      case collective::scatter: return from == root;
+      case collective::reduce:
+      case collective::gather: return to == root;
+      case collective::inclusive_scan: return from <= to;
+      case collective::exclusive_scan: return from < to;
+      case collective::barrier: return false;
+      default: return true;
+    }
+  }
+  [[nodiscard]] PEERFOLD_HD size_t source(int to) const noexcept {
+    return one_source ? 0 : static_cast<size_t>(to) * part;
+  }
+  [[nodiscard]] PEERFOLD_HD size_t target(int from) const noexcept {
+    return one_target ? 0 : static_cast<size_t>(from) * part;
+  }
+};
+
+/// The route of one rank that sends to `to` and is sent something by `from`; -1: nobody. It holds
+/// for this rank's own part of the exchange.
+struct pair_route {
+  static constexpr bool complete = false;
+  static constexpr bool one_source = true;
+
+  int rank = 0;
+  int to = -1;
+  int from = -1;
+
+  [[nodiscard]] PEERFOLD_HD bool sends(int sender, int receiver) const noexcept {
+    return sender == rank ? receiver == to : receiver == rank && sender == from;
+  }
+  [[nodiscard]] PEERFOLD_HD size_t source(int /*to*/) const noexcept { return 0; }
+  [[nodiscard]] PEERFOLD_HD size_t target(int /*from*/) const noexcept { return 0; }
+};
+
+}  // namespace peerfold::algorithm

@@ -1,0 +1,59 @@
+/// \file
+/// Fold ranges: which ranks' values a fold takes, in rank order, and what it starts from.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+
+namespace peerfold {
+
+/// All ranks, from rank 0's value on.
+struct every_rank {
+  [[nodiscard]] PEERFOLD_HD static constexpr bool includes(int /*rank*/) noexcept { return true; }
+
+  /// op(… op(op(v0, v1), v2) …, vN-1), where value(q) is vq.
+  template <int N, class ValueOf, class Op>
+  [[nodiscard]] PEERFOLD_HD auto fold(ValueOf value, const Op& op) const {
+    auto total = value(0);
+    PEERFOLD_UNROLL
+    for (int q = 1; q < N; ++q) total = op(total, value(q));
+    return total;
+  }
+};
+
+/// Ranks 0 … last, from rank 0's value on.
+struct ranks_through {
+  int last = 0;
+
+  [[nodiscard]] PEERFOLD_HD constexpr bool includes(int rank) const noexcept {
+    return rank <= last;
+  }
+  template <int N, class ValueOf, class Op>
+  [[nodiscard]] PEERFOLD_HD auto fold(ValueOf value, const Op& op) const {
+    auto total = value(0);
+    PEERFOLD_UNROLL
+    for (int q = 1; q < N; ++q) {
+      if (q <= last) total = op(total, value(q));
+    }
+    return total;
+  }
+};
+
+/// Ranks 0 … end - 1, from a value of the caller's on: op(… op(op(initial, v0), v1) …, vend-1).
+template <class Accumulator>
+struct ranks_before {
+  Accumulator initial;
+  int end = 0;
+
+  [[nodiscard]] PEERFOLD_HD constexpr bool includes(int rank) const noexcept { return rank < end; }
+  template <int N, class ValueOf, class Op>
+  [[nodiscard]] PEERFOLD_HD Accumulator fold(ValueOf value, const Op& op) const {
+    Accumulator total = initial;
+    PEERFOLD_UNROLL
+    for (int q = 0; q < N; ++q) {
+      if (q < end) total = op(total, value(q));
+    }
+    return total;
+  }
+};
+
+}  // namespace peerfold
