@@ -48,6 +48,8 @@ void check_plan(std::size_t count, std::uint32_t parts, const shape& s) {
   const pf::launch_plan plan = pf::detail::make_plan<Transport>(
       count, parts, s.channel, s.max_blocks, s.narrowest, s.widest);
   const auto& tiles = plan.tiles;
+  // Calls of more tiles are refused: 32 bits number them.
+  RC_PRE(count / tiles.share() < std::size_t{1} << 31);
   RC_ASSERT(plan.blocks >= 1);
   RC_ASSERT(plan.blocks <= s.max_blocks);
   RC_ASSERT(static_cast<std::uint32_t>(plan.blocks) <= tiles.tiles());
