@@ -30,19 +30,12 @@
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/reduction_op.hpp>
 #include <peerfold/execution/options.hpp>
-#include <peerfold/execution/thread_place.hpp>
 #include <peerfold/memory/symmetric_buffer.hpp>
-#include <peerfold/policy/plan.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/policy/selector.hpp>
 #include <peerfold/team/arguments.hpp>
+#include <peerfold/team/collective_call.hpp>
 #include <peerfold/team/team.hpp>
-#include <peerfold/transport/packet.hpp>
-#include <peerfold/transport/store_flag.hpp>
-
-#if defined(__CUDACC__)
-#include <peerfold/execution/gpu_place.cuh>
-#endif
 
 #include <array>
 #include <cstddef>
@@ -63,9 +56,7 @@ struct all_reduce_body {
   Store store;
 
   template <class Context>
-  using transport_type =
-      stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context>,
-                         transport::store_flag<T, Context>>;
+  using transport_type = transport_of<P, T, Context>;
 
   template <class Context>
   PEERFOLD_HD bool operator()(Context& c) const {
@@ -81,68 +72,22 @@ struct all_reduce_body {
   }
 };
 
-/// Launches ranks [first, last) with the functors of each.
-template <policy P, element T, class Team, class Load, class Op, class Finish, class Store>
-[[nodiscard]] error launch_all_reduce(Team& team, int first, int last, std::size_t count,
-                                      const std::array<Load, Team::size>& loads, const Op& op,
-                                      const Finish& finish,
-                                      const std::array<Store, Team::size>& stores,
-                                      const call_options& options) {
-  using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
-  using context = typename Team::place_type::template context<Team::size>;
-  auto& ranks = *team.ranks();
-  const auto& shape = ranks.shape(options.channel);
-  const int blocks =
-      options.max_blocks == 0 ? shape.blocks : std::min(shape.blocks, options.max_blocks);
-  const launch_plan plan = make_plan<typename body::template transport_type<context>>(
-      count, P.algorithm == algorithm_id::one_shot ? 1 : Team::size, shape, blocks,
-      ranks.narrowest(), ranks.widest());
-  constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
-  if (count / plan.tiles.share() >= most_shares) {
-    return bad_argument("count: " + std::to_string(count) + " elements are more than " +
-                        std::to_string(most_shares) + " tiles of " +
-                        std::to_string(plan.tiles.share()) + "; split the call");
-  }
-  const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
-    return std::array<body, Team::size>{body{plan.tiles, loads[R], op, finish, stores[R]}...};
-  }(std::make_index_sequence<Team::size>{});
-  return ranks.launch(options.channel, plan, bodies, first, last, options);
-}
-
-/// Chooses the policy and launches, once the arguments have been checked.
+/// Chooses the policy and launches ranks [first, last), once the arguments have been checked.
 template <class Policies, element T, class Team, class Load, class Op, class Finish, class Store>
 outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
                          const std::array<Load, Team::size>& loads, const Op& op,
                          const Finish& finish, const std::array<Store, Team::size>& stores,
                          const call_options& options) {
-  const std::size_t bytes = count.value() * sizeof(T);
-  policy chosen = options.policy;
-  if (chosen == automatic) {
-    chosen = select_all_reduce(Team::size, bytes);
-    if (!Policies::contains(chosen)) chosen = Policies::list[0];
-  } else if (!Policies::contains(chosen)) {
-    std::string names;
-    for (const policy& compiled : Policies::list) {
-      names += names.empty() ? "" : ", ";
-      names += to_string(compiled);
-    }
-    return refuse({errc::invalid_argument, "options.policy: " + std::string{to_string(chosen)} +
-                                               " is not among those that this call was compiled "
-                                               "for: " +
-                                               names});
-  }
-  if (count.value() == 0) return accept();
-  error reason;
-  Policies::dispatch(chosen, [&]<policy P>() {
-    reason = launch_all_reduce<P, T>(team, first, last, count.value(), loads, op, finish, stores,
-                                     options);
+  const policy selected = select_all_reduce(Team::size, count.value() * sizeof(T));
+  return with_policy<Policies>(options, selected, [&]<policy P>() {
+    using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
+    const int parts = P.algorithm == algorithm_id::one_shot ? 1 : Team::size;
+    return launch_bodies(team, first, last, count.value(), parts, options,
+                         [&](std::size_t r, const transport::tiling& tiles) {
+                           return body{tiles, loads[r], op, finish, stores[r]};
+                         });
   });
-  if (reason) return refuse(std::move(reason));
-  return accept();
 }
-
-template <class Load>
-using loaded_t = stl::remove_cvref_t<decltype(std::declval<const Load&>()(std::size_t{}))>;
 
 }  // namespace detail
 
@@ -190,7 +135,9 @@ outcome<> all_reduce(Team& team, const std::array<const T*, Team::size>& in,
   if (error reason = detail::check_call(team, count, sizeof(T), options)) {
     return detail::refuse(std::move(reason));
   }
-  if (error reason = detail::check_buffers<T, Team::size>(in, out, count.value())) {
+  constexpr auto all_reduce = collective::all_reduce;
+  const detail::parts_of<all_reduce> parts{count.value(), Team::size, 0};
+  if (error reason = detail::check_memory<all_reduce, T, Team::size>(parts, 0, in, out)) {
     return detail::refuse(std::move(reason));
   }
   std::array<load_from<T>, Team::size> loads;
@@ -211,7 +158,9 @@ outcome<> all_reduce(const rank_handle<Team>& rank, const T* in, T* out, element
   if (error reason = detail::check_call(rank.team(), count, sizeof(T), options)) {
     return detail::refuse(std::move(reason));
   }
-  if (error reason = detail::check_buffers<T, 1>({in}, {out}, count.value())) {
+  constexpr auto all_reduce = collective::all_reduce;
+  const detail::parts_of<all_reduce> parts{count.value(), Team::size, 0};
+  if (error reason = detail::check_memory<all_reduce, T, 1>(parts, rank.rank(), {in}, {out})) {
     return detail::refuse(std::move(reason));
   }
   return detail::run_all_reduce<Policies, T>(

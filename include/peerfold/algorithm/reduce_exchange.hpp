@@ -94,12 +94,15 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
       const auto out = t.destination(x, store);  // before the wait
       ahead += blocks;
       const bool last = ahead >= tiles.tiles();
+      const transport::tile y = tiles.at(ahead);
+      fragment next;
+      if (!last) next = own(y);
       const auto theirs = receive(x);
       fold_and_store(x, mine, theirs, out);
       if (last) return static_cast<bool>(theirs);
       if (!t.release()) return false;
-      x = tiles.at(ahead);
-      mine = own(x);
+      x = y;
+      mine = next;
     }
   } else {
     if (ahead >= tiles.tiles()) return true;

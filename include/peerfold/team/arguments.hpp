@@ -2,6 +2,8 @@
 /// What every collective checks before it launches anything.
 #pragma once
 
+#include <peerfold/arch/vector_access.hpp>
+#include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/execution/options.hpp>
@@ -78,25 +80,63 @@ template <class Team>
   return "0x" + digits;
 }
 
-/// Whether two ranges of `bytes` bytes share some, but do not coincide.
-[[nodiscard]] inline bool partly_overlap(const void* a, const void* b, std::size_t bytes) noexcept {
+/// Whether two ranges share a byte.
+[[nodiscard]] inline bool overlap(const void* a, std::size_t a_bytes, const void* b,
+                                  std::size_t b_bytes) noexcept {
   const auto x = reinterpret_cast<std::uintptr_t>(a);
   const auto y = reinterpret_cast<std::uintptr_t>(b);
-  return x != y && (x < y ? y - x : x - y) < bytes;
+  return x < y ? y - x < a_bytes && b_bytes != 0 : x - y < b_bytes && a_bytes != 0;
 }
 
-/// The buffers of M ranks, `count` elements each: there, aligned to the element, and overlapping
-/// only where a rank's output is its own input.
-template <class T, int M>
-[[nodiscard]] error check_buffers(const std::array<const T*, M>& in, const std::array<T*, M>& out,
-                                  std::size_t count) {
-  if (count == 0) return {};
+/// What a collective's ranks give and get, for calls in memory; `root` where there is one.
+template <collective Which>
+struct parts_of {
+  std::size_t count;  ///< elements of a part
+  int ranks;
+  int root;
+
+  /// Whether a rank gives one part for each rank and gets one, or the other way round.
+  static constexpr bool scatters = parts_given(Which, 2) > parts_got(Which, 2);
+  static constexpr bool gathers = parts_given(Which, 2) < parts_got(Which, 2);
+
+  /// Elements that rank r gives, and gets.
+  [[nodiscard]] std::size_t given(int r) const noexcept {
+    const bool gives =
+        (Which != collective::broadcast && Which != collective::scatter) || r == root;
+    return gives ? count * static_cast<std::size_t>(parts_given(Which, ranks)) : 0;
+  }
+  [[nodiscard]] std::size_t got(int r) const noexcept {
+    const bool gets = (Which != collective::reduce && Which != collective::gather) || r == root;
+    return gets ? count * static_cast<std::size_t>(parts_got(Which, ranks)) : 0;
+  }
+
+  /// Whether rank r's call is in place: what it gives itself is where it gets it.
+  template <class T>
+  [[nodiscard]] bool in_place(int r, const T* in, const T* out) const noexcept {
+    const std::size_t own = count * static_cast<std::size_t>(r);
+    return arch::element_at(in, scatters ? own : 0) == arch::element_at(out, gathers ? own : 0);
+  }
+
+  /// How in-place calls are made.
+  static constexpr const char* in_place_form =
+      scatters  ? "let out be in + rank * count (in place)"
+      : gathers ? "let in be out + rank * count (in place)"
+                : "let them coincide (in place, the same rank)";
+};
+
+/// The memory of M ranks from rank `first` on: there, aligned to the element, and overlapping only
+/// where a rank works in place.
+template <collective Which, class T, int M>
+[[nodiscard]] error check_memory(const parts_of<Which>& parts, int first,
+                                 const std::array<const T*, M>& in, const std::array<T*, M>& out) {
   const auto name = [](const char* which, std::size_t r) {
     return M == 1 ? std::string{which} : std::string{which} + '[' + std::to_string(r) + ']';
   };
-  const auto bad = [&](const void* pointer, const std::string& which) -> error {
+  const auto bad = [&](const void* pointer, std::size_t elements, const std::string& which) -> error {
+    if (elements == 0) return {};
     if (pointer == nullptr) {
-      return bad_argument(which + ": null; pass memory of " + std::to_string(count) + " elements");
+      return bad_argument(which + ": null; pass memory of " + std::to_string(elements) +
+                          " elements");
     }
     if (reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) != 0) {
       return bad_argument(which + ": " + address_of(pointer) + " is not aligned; elements of " +
@@ -105,20 +145,22 @@ template <class T, int M>
     }
     return {};
   };
-  const std::size_t bytes = count * sizeof(T);
+  const auto rank = [&](std::size_t i) { return first + static_cast<int>(i); };
   for (std::size_t r = 0; r < M; ++r) {
-    if (error reason = bad(in[r], name("in", r))) return reason;
-    if (error reason = bad(out[r], name("out", r))) return reason;
+    if (error reason = bad(in[r], parts.given(rank(r)), name("in", r))) return reason;
+    if (error reason = bad(out[r], parts.got(rank(r)), name("out", r))) return reason;
   }
   for (std::size_t r = 0; r < M; ++r) {
+    const std::size_t out_bytes = parts.got(rank(r)) * sizeof(T);
     for (std::size_t q = 0; q < M; ++q) {
-      const bool crossed = static_cast<const void*>(out[r]) == static_cast<const void*>(in[q]);
-      if (partly_overlap(out[r], in[q], bytes) || (r != q && crossed)) {
+      const std::size_t in_bytes = parts.given(rank(q)) * sizeof(T);
+      if (overlap(out[r], out_bytes, in[q], in_bytes) &&
+          !(r == q && parts.in_place(rank(r), in[q], out[r]))) {
         return bad_argument(name("out", r) + ": " + address_of(out[r]) + " overlaps " +
-                            name("in", q) + " at " + address_of(in[q]) +
-                            "; let them coincide (in place, the same rank) or keep them apart");
+                            name("in", q) + " at " + address_of(in[q]) + "; " +
+                            parts_of<Which>::in_place_form + " or keep them apart");
       }
-      if (r < q && (out[r] == out[q] || partly_overlap(out[r], out[q], bytes))) {
+      if (r < q && overlap(out[r], out_bytes, out[q], parts.got(rank(q)) * sizeof(T))) {
         return bad_argument(name("out", q) + ": " + address_of(out[q]) + " overlaps " +
                             name("out", r) + " at " + address_of(out[r]) +
                             "; every rank needs an output of its own");
@@ -128,10 +170,19 @@ template <class T, int M>
   return {};
 }
 
-/// Two symmetric buffers of a call: both of this team, and of one size.
+/// The root of a rooted collective.
+template <class Team>
+[[nodiscard]] error check_root(const Team& /*team*/, int root) {
+  if (root >= 0 && root < Team::size) return {};
+  return bad_argument("root: " + std::to_string(root) + "; this team has ranks 0 to " +
+                      std::to_string(Team::size - 1));
+}
+
+/// Two symmetric buffers of a call: both of this team, for `given` parts of equal size and `got`.
 template <class Team, class T, int N, class Tag>
 [[nodiscard]] error check_symmetric(const Team& team, const symmetric_buffer<T, N, Tag>& in,
-                                    const symmetric_buffer<T, N, Tag>& out) {
+                                    const symmetric_buffer<T, N, Tag>& out, int given = 1,
+                                    int got = 1) {
   for (const auto* buffer : {&in, &out}) {
     const char* name = buffer == &in ? "in" : "out";
     if (buffer->team_id() == 0) {
@@ -144,9 +195,17 @@ template <class Team, class T, int N, class Tag>
                           std::to_string(team.id()) + "; allocate it with this team");
     }
   }
-  if (in.size() != out.size()) {
+  if (in.size() % static_cast<std::size_t>(given) != 0) {
+    return bad_argument("in: " + std::to_string(in.size()) + " elements; it needs a multiple of " +
+                        std::to_string(given) + ", a part for each rank");
+  }
+  const std::size_t needed =
+      in.size() / static_cast<std::size_t>(given) * static_cast<std::size_t>(got);
+  if (out.size() != needed) {
     return bad_argument("out: " + std::to_string(out.size()) + " elements for an input of " +
-                        std::to_string(in.size()) + "; they must be equal");
+                        std::to_string(in.size()) +
+                        (given == got ? std::string{"; they must be equal"}
+                                      : "; it needs " + std::to_string(needed)));
   }
   return {};
 }

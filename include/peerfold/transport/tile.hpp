@@ -12,7 +12,7 @@ struct tile {
   uint32_t count = 0;
 };
 
-/// A message of `count` elements cut into tiles of `parts` shares of `share` elements each: 1, or
+/// A message of `count` elements, or none, cut into tiles of `parts` shares of `share` elements each: 1, or
 /// the rank count where every rank folds its own. Block b of B takes the tiles b, b + B, b + 2B, …
 /// Shares are numbered through: share p of tile i is share i * parts + p of the message.
 class tiling {
@@ -27,10 +27,10 @@ class tiling {
         whole_{static_cast<uint32_t>(count / share)},
         rest_{static_cast<uint32_t>(count % share)} {
     const uint32_t shares = whole_ + (rest_ != 0 ? 1 : 0);
-    tiles_ = shares / parts + (shares % parts != 0 ? 1 : 0);
+    tiles_ = shares / parts + (shares % parts != 0 || shares == 0 ? 1 : 0);
   }
 
-  /// How many tiles there are.
+  /// How many tiles there are: where there is no element one, which is empty.
   [[nodiscard]] PEERFOLD_HD constexpr uint32_t tiles() const noexcept { return tiles_; }
   /// Elements of a whole share.
   [[nodiscard]] PEERFOLD_HD constexpr uint32_t share() const noexcept { return share_; }

@@ -1,0 +1,394 @@
+/// \file
+/// How every collective is called: the policy is chosen, the message cut into tiles, and a body for
+/// each rank handed to the place.
+#pragma once
+
+#include <peerfold/algorithm/concepts.hpp>
+#include <peerfold/algorithm/elements.hpp>
+#include <peerfold/algorithm/exchange.hpp>
+#include <peerfold/algorithm/reduce_exchange.hpp>
+#include <peerfold/algorithm/route.hpp>
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/core/fold_range.hpp>
+#include <peerfold/execution/options.hpp>
+#include <peerfold/execution/thread_place.hpp>
+#include <peerfold/memory/symmetric_buffer.hpp>
+#include <peerfold/policy/plan.hpp>
+#include <peerfold/policy/policy.hpp>
+#include <peerfold/policy/selector.hpp>
+#include <peerfold/team/arguments.hpp>
+#include <peerfold/team/team.hpp>
+#include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/peers.hpp>
+#include <peerfold/transport/store_flag.hpp>
+
+#if defined(__CUDACC__)
+#include <peerfold/execution/gpu_place.cuh>
+#endif
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+namespace peerfold::detail {
+
+/// The transport that a policy names.
+template <policy P, element T, class Context, class Peers = transport::every_peer>
+using transport_of = stl::conditional_t<P.transport == transport_id::packet,
+                                        transport::packet<T, Context, Peers>,
+                                        transport::store_flag<T, Context, Peers>>;
+
+/// A copying collective as one block of one rank runs it.
+template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
+struct copy_body {
+  static constexpr collective which = Which;
+
+  transport::tiling tiles;
+  Route route;
+  bool keeps;
+  Peers peers;
+  Load load;
+  Store store;
+
+  template <class Context>
+  using transport_type = transport_of<P, T, Context, Peers>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c, peers};
+    bool done;
+    if constexpr (P.algorithm == algorithm_id::direct) {
+      done = algorithm::exchange_direct(c, t, tiles, route, keeps, load, store);
+    } else {
+      done = algorithm::exchange(c, t, tiles, route, keeps, load, store);
+    }
+    t.close();
+    return done;
+  }
+};
+
+/// A reducing collective of one step as one block of one rank runs it.
+template <element T, policy P, collective Which, class Load, class Op, class Finish, class Store,
+          class Range>
+struct fold_body {
+  static constexpr collective which = Which;
+
+  transport::tiling tiles;
+  algorithm::route_of<Which> route;
+  bool folds;
+  Load load;
+  Op op;
+  Finish finish;
+  Store store;
+  Range range;
+
+  template <class Context>
+  using transport_type = transport_of<P, T, Context>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c};
+    const bool done = algorithm::reduce_exchange(c, t, tiles, route, folds, load, op, finish,
+                                                 store, range);
+    t.close();
+    return done;
+  }
+};
+
+/// Launches ranks [first, last): make(r, tiles) is the body of rank r, where a tile of the
+/// message of `count` elements has `parts` shares.
+template <class Team, class Make>
+[[nodiscard]] error launch_bodies(Team& team, int first, int last, std::size_t count, int parts,
+                                  const call_options& options, const Make& make) {
+  using body = decltype(make(std::size_t{}, transport::tiling{}));
+  using context = typename Team::place_type::template context<Team::size>;
+  auto& ranks = *team.ranks();
+  const auto& shape = ranks.shape(options.channel);
+  const int blocks =
+      options.max_blocks == 0 ? shape.blocks : std::min(shape.blocks, options.max_blocks);
+  const launch_plan plan = make_plan<typename body::template transport_type<context>>(
+      count, static_cast<std::uint32_t>(parts), shape, blocks, ranks.narrowest(), ranks.widest());
+  constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
+  if (count / plan.tiles.share() >= most_shares) {
+    return bad_argument("count: " + std::to_string(count) + " elements are more than " +
+                        std::to_string(most_shares) + " tiles of " +
+                        std::to_string(plan.tiles.share()) + "; split the call");
+  }
+  const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
+    return std::array<body, Team::size>{make(R, plan.tiles)...};
+  }(std::make_index_sequence<Team::size>{});
+  return ranks.launch(options.channel, plan, bodies, first, last, options);
+}
+
+/// Calls launch.template operator()<P>() with the policy of the options, or the selected one where
+/// they leave it open.
+template <class Policies, class Launch>
+outcome<> with_policy(const call_options& options, policy selected,
+                                    const Launch& launch) {
+  policy chosen = options.policy;
+  if (chosen == automatic) {
+    chosen = Policies::contains(selected) ? selected : Policies::list[0];
+  } else if (!Policies::contains(chosen)) {
+    std::string names;
+    for (const policy& compiled : Policies::list) {
+      names += names.empty() ? "" : ", ";
+      names += to_string(compiled);
+    }
+    return refuse({errc::invalid_argument, "options.policy: " + std::string{to_string(chosen)} +
+                                               " is not among those that this call was compiled "
+                                               "for: " +
+                                               names});
+  }
+  error reason;
+  Policies::dispatch(chosen, [&]<policy P>() { reason = launch.template operator()<P>(); });
+  if (reason) return refuse(std::move(reason));
+  return accept();
+}
+
+/// Runs a copying collective of ranks [first, last): `count` elements between any two ranks that
+/// have something for each other. keeps[r]: whether rank r copies what it sends itself.
+template <collective Which, class Policies, element T, class Team, class Load, class Store>
+outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
+                   const std::array<Load, Team::size>& loads,
+                   const std::array<Store, Team::size>& stores,
+                   const std::array<bool, Team::size>& keeps, const call_options& options) {
+  const policy selected = select_exchange(Team::size, count * sizeof(T),
+                                          algorithm::reaches_peers<Store>);
+  return with_policy<Policies>(options, selected, [&]<policy P>() {
+    using route = algorithm::route_of<Which>;
+    using body = copy_body<T, P, Which, route, transport::every_peer, Load, Store>;
+    return launch_bodies(team, first, last, count, 1, options,
+                         [&](std::size_t r, const transport::tiling& tiles) {
+                           return body{tiles,    route{count, root}, keeps[r], {},
+                                       loads[r], stores[r]};
+                         });
+  });
+}
+
+/// Runs a reducing collective of one step. ranges[r]: which ranks rank r folds.
+template <collective Which, class Policies, element T, class Team, class Load, class Op,
+          class Finish, class Store, class Range>
+outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
+                   const std::array<Load, Team::size>& loads, const Op& op, const Finish& finish,
+                   const std::array<Store, Team::size>& stores,
+                   const std::array<Range, Team::size>& ranges, const call_options& options) {
+  const policy selected = select_exchange(Team::size, count * sizeof(T), false);
+  return with_policy<Policies>(options, selected, [&]<policy P>() {
+    using route = algorithm::route_of<Which>;
+    using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
+    return launch_bodies(team, first, last, count, 1, options,
+                         [&](std::size_t r, const transport::tiling& tiles) {
+                           const bool folds = !route::rooted || static_cast<int>(r) == root;
+                           return body{tiles,  route{count, root}, folds,     loads[r], op,
+                                       finish, stores[r],          ranges[r]};
+                         });
+  });
+}
+
+template <class Load>
+using loaded_t = stl::remove_cvref_t<decltype(std::declval<const Load&>()(std::size_t{}))>;
+
+/// What a call checks whatever its memory: the team, the options, the count, the root.
+template <collective Which, class Team>
+[[nodiscard]] error check_collective(const Team& team, element_count count,
+                                     std::size_t element_bytes, int root,
+                                     const call_options& options) {
+  constexpr int parts =
+      std::max(parts_given(Which, Team::size), parts_got(Which, Team::size));
+  if (error reason = check_call(team, count, element_bytes * parts, options)) return reason;
+  return is_rooted(Which) ? check_root(team, root) : error{};
+}
+
+/// The pointers of ranks [first, first + M) as those of all; the others' are not used.
+template <int N, class P, std::size_t M>
+[[nodiscard]] std::array<P*, N> at_ranks(int first, const std::array<P*, M>& pointers) {
+  std::array<P*, N> all{};
+  std::copy(pointers.begin(), pointers.end(), all.begin() + first);
+  return all;
+}
+
+/// Load and store functors over memory, one a rank.
+template <std::size_t N, element T>
+[[nodiscard]] std::array<load_from<T>, N> loads_of(const std::array<const T*, N>& in) {
+  std::array<load_from<T>, N> loads;
+  for (std::size_t r = 0; r < N; ++r) loads[r].data = in[r];
+  return loads;
+}
+template <std::size_t N, element T>
+[[nodiscard]] std::array<store_to<T>, N> stores_of(const std::array<T*, N>& out) {
+  std::array<store_to<T>, N> stores;
+  for (std::size_t r = 0; r < N; ++r) stores[r].data = out[r];
+  return stores;
+}
+template <element T, int N, class Tag>
+[[nodiscard]] std::array<load_from<T>, N> loads_of(const symmetric_buffer<T, N, Tag>& in) {
+  std::array<load_from<T>, N> loads;
+  for (int r = 0; r < N; ++r) loads[static_cast<std::size_t>(r)].data = in.data(r);
+  return loads;
+}
+template <element T, int N, class Tag>
+[[nodiscard]] std::array<store_to_symmetric<T, N>, N> stores_of(
+    const symmetric_buffer<T, N, Tag>& out) {
+  std::array<store_to_symmetric<T, N>, N> stores;
+  for (int r = 0; r < N; ++r) {
+    auto& store = stores[static_cast<std::size_t>(r)];
+    store.data = out.data(r);
+    for (int q = 0; q < N; ++q) store.peers[q] = out.data(q);
+  }
+  return stores;
+}
+
+/// Which ranks' values rank r folds.
+template <int N>
+[[nodiscard]] std::array<every_rank, N> all_ranks() {
+  return {};
+}
+template <int N>
+[[nodiscard]] std::array<ranks_through, N> ranks_through_own() {
+  std::array<ranks_through, N> ranges;
+  for (int r = 0; r < N; ++r) ranges[static_cast<std::size_t>(r)].last = r;
+  return ranges;
+}
+template <int N, class A>
+[[nodiscard]] std::array<ranks_before<A>, N> ranks_before_own(const A& initial) {
+  return [&]<std::size_t... R>(std::index_sequence<R...>) {
+    return std::array<ranks_before<A>, N>{ranks_before<A>{initial, static_cast<int>(R)}...};
+  }(std::make_index_sequence<N>{});
+}
+
+/// A copying collective of ranks [first, first + M), in memory that each of them reaches.
+template <collective Which, class Policies, element T, class Team, std::size_t M>
+outcome<> copy_in_memory(Team& team, int first, const std::array<const T*, M>& in,
+                         const std::array<T*, M>& out, element_count count, int root,
+                         const call_options& options) {
+  constexpr int n = Team::size;
+  if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
+    return refuse(std::move(reason));
+  }
+  const parts_of<Which> parts{count.value(), n, root};
+  if (error reason = check_memory<Which, T, static_cast<int>(M)>(parts, first, in, out)) {
+    return refuse(std::move(reason));
+  }
+  std::array<bool, n> keeps{};
+  for (std::size_t i = 0; i < M; ++i) {
+    const int r = first + static_cast<int>(i);
+    keeps[static_cast<std::size_t>(r)] = !parts.in_place(r, in[i], out[i]);
+  }
+  return run_copy<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(),
+                                      root, loads_of(at_ranks<n>(first, in)),
+                                      stores_of(at_ranks<n>(first, out)), keeps, options);
+}
+
+/// A copying collective of ranks [first, last) in symmetric memory: all of `in` and of `out`, or,
+/// if they are one buffer, in place.
+template <collective Which, class Policies, class Team, element T, int N, class Tag>
+outcome<> copy_in_symmetric(Team& team, int first, int last,
+                            const symmetric_buffer<T, N, Tag>& in,
+                            const symmetric_buffer<T, N, Tag>& out, int root,
+                            const call_options& options) {
+  const bool in_place = &in == &out;
+  const int given = in_place ? std::max(parts_given(Which, N), parts_got(Which, N))
+                             : parts_given(Which, N);
+  const int got = in_place ? given : parts_got(Which, N);
+  const element_count count = in.size() / static_cast<std::size_t>(given);
+  if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
+    return refuse(std::move(reason));
+  }
+  if (error reason = check_symmetric(team, in, out, given, got)) return refuse(std::move(reason));
+  auto loads = loads_of(in);
+  if (in_place && parts_of<Which>::gathers) {
+    for (std::size_t r = 0; r < loads.size(); ++r) loads[r].data += r * count.value();
+  }
+  std::array<bool, N> keeps;
+  keeps.fill(!in_place);
+  return run_copy<Which, Policies, T>(team, first, last, count.value(), root, loads,
+                                      stores_of(out), keeps, options);
+}
+
+/// A copying collective of ranks [first, last) with functors of the caller's.
+template <collective Which, class Policies, class Team, class Load, class Store>
+outcome<> copy_with_functors(Team& team, int first, int last, element_count count, int root,
+                             const std::array<Load, Team::size>& loads,
+                             const std::array<Store, Team::size>& stores,
+                             const call_options& options) {
+  using T = loaded_t<Load>;
+  if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
+    return refuse(std::move(reason));
+  }
+  std::array<bool, Team::size> keeps;
+  keeps.fill(true);
+  return run_copy<Which, Policies, T>(team, first, last, count.value(), root, loads, stores, keeps,
+                                      options);
+}
+
+/// A reducing collective of ranks [first, first + M), in memory that each of them reaches.
+template <collective Which, class Policies, element T, class Team, std::size_t M, class Op,
+          class Finish, class Range>
+outcome<> fold_in_memory(Team& team, int first, const std::array<const T*, M>& in,
+                         const std::array<T*, M>& out, element_count count, int root,
+                         const Op& op, const Finish& finish,
+                         const std::array<Range, Team::size>& ranges,
+                         const call_options& options) {
+  constexpr int n = Team::size;
+  if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
+    return refuse(std::move(reason));
+  }
+  const parts_of<Which> parts{count.value(), n, root};
+  if (error reason = check_memory<Which, T, static_cast<int>(M)>(parts, first, in, out)) {
+    return refuse(std::move(reason));
+  }
+  return run_fold<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(),
+                                      root, loads_of(at_ranks<n>(first, in)), op, finish,
+                                      stores_of(at_ranks<n>(first, out)), ranges, options);
+}
+
+/// A reducing collective of ranks [first, last) in symmetric memory: all of `in` and of `out`, or,
+/// if they are one buffer, in place.
+template <collective Which, class Policies, class Team, element T, int N, class Tag, class Op,
+          class Finish, class Range>
+outcome<> fold_in_symmetric(Team& team, int first, int last,
+                            const symmetric_buffer<T, N, Tag>& in,
+                            const symmetric_buffer<T, N, Tag>& out, int root, const Op& op,
+                            const Finish& finish, const std::array<Range, N>& ranges,
+                            const call_options& options) {
+  const bool in_place = &in == &out;
+  const int given = parts_given(Which, N);
+  const element_count count = in.size() / static_cast<std::size_t>(given);
+  if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
+    return refuse(std::move(reason));
+  }
+  if (error reason = check_symmetric(team, in, out, given, in_place ? given : 1)) {
+    return refuse(std::move(reason));
+  }
+  std::array<T*, N> results;
+  for (int r = 0; r < N; ++r) {
+    const bool own_part = in_place && parts_of<Which>::scatters;
+    results[static_cast<std::size_t>(r)] =
+        out.data(r) + (own_part ? static_cast<std::size_t>(r) * count.value() : 0);
+  }
+  return run_fold<Which, Policies, T>(team, first, last, count.value(), root, loads_of(in), op,
+                                      finish, stores_of(results), ranges, options);
+}
+
+/// A reducing collective of ranks [first, last) with functors of the caller's.
+template <collective Which, class Policies, class Team, class Load, class Op, class Finish,
+          class Store, class Range>
+outcome<> fold_with_functors(Team& team, int first, int last, element_count count, int root,
+                             const std::array<Load, Team::size>& loads, const Op& op,
+                             const Finish& finish, const std::array<Store, Team::size>& stores,
+                             const std::array<Range, Team::size>& ranges,
+                             const call_options& options) {
+  using T = loaded_t<Load>;
+  if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
+    return refuse(std::move(reason));
+  }
+  return run_fold<Which, Policies, T>(team, first, last, count.value(), root, loads, op, finish,
+                                      stores, ranges, options);
+}
+
+}  // namespace peerfold::detail
