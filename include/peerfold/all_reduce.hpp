@@ -137,7 +137,7 @@ outcome<> all_reduce(Team& team, const std::array<const T*, Team::size>& in,
   }
   constexpr auto all_reduce = collective::all_reduce;
   const detail::parts_of<all_reduce> parts{count.value(), Team::size, 0};
-  if (error reason = detail::check_memory<all_reduce, T, Team::size>(parts, 0, in, out)) {
+  if (error reason = detail::check_memory<T, Team::size>(parts, 0, in, out)) {
     return detail::refuse(std::move(reason));
   }
   std::array<load_from<T>, Team::size> loads;
@@ -160,7 +160,7 @@ outcome<> all_reduce(const rank_handle<Team>& rank, const T* in, T* out, element
   }
   constexpr auto all_reduce = collective::all_reduce;
   const detail::parts_of<all_reduce> parts{count.value(), Team::size, 0};
-  if (error reason = detail::check_memory<all_reduce, T, 1>(parts, rank.rank(), {in}, {out})) {
+  if (error reason = detail::check_memory<T, 1>(parts, rank.rank(), {in}, {out})) {
     return detail::refuse(std::move(reason));
   }
   return detail::run_all_reduce<Policies, T>(

@@ -2,6 +2,16 @@
 /// Everything but the adapters.
 #pragma once
 
+#include <peerfold/all_gather.hpp>
 #include <peerfold/all_reduce.hpp>
+#include <peerfold/all_to_all.hpp>
+#include <peerfold/barrier.hpp>
+#include <peerfold/broadcast.hpp>
 #include <peerfold/core/version.hpp>
 #include <peerfold/device.hpp>
+#include <peerfold/gather.hpp>
+#include <peerfold/reduce.hpp>
+#include <peerfold/reduce_scatter.hpp>
+#include <peerfold/scan.hpp>
+#include <peerfold/scatter.hpp>
+#include <peerfold/send_recv.hpp>

@@ -81,9 +81,9 @@ concept reducing_transport =
 /// A transport that copies: as a reducing one, without the fold.
 template <class T, class Load, class Store>
 concept copying_transport =
-    transport<T> && requires(T& t, const transport::tile& x, const Load& load, const Store& store,
-                             const typename T::fragment_type& values,
-                             const typename T::arrivals& theirs, int q) {
+    transport<T> &&
+    requires(T& t, const transport::tile& x, const Load& load, const Store& store,
+             const typename T::fragment_type& values, const typename T::arrivals& theirs, int q) {
       { t.load(x, load) } -> stl::same_as<typename T::fragment_type>;
       t.store(x, values, t.destination(x, store));
       t.store_from(q, x, theirs, store);

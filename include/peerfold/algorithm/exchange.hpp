@@ -65,6 +65,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     return theirs;
   };
   const bool keeps_own = keeps && route.sends(self, self);
+  const bool reads = keeps_own || sends_any<n>(route, self);
   if (ahead >= tiles.tiles()) return true;
   if constexpr (lag == 0) {
     for (;;) {
@@ -74,7 +75,8 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
       PEERFOLD_UNROLL
       for (int p = 0; p < parts; ++p) {
         const int to = rank_after<n>(self, p);
-        values[p] = route.sends(self, to) || Route::one_source ? part_for(x, to) : fragment{};
+        const bool wanted = Route::one_source ? reads : route.sends(self, to);
+        values[p] = wanted ? part_for(x, to) : fragment{};
       }
       PEERFOLD_UNROLL
       for (int p = 1; p < n; ++p) send(p, x, values[p % parts]);
@@ -90,7 +92,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
       if (ahead < tiles.tiles()) {
         const transport::tile x = tiles.at(ahead);
         fragment values{};
-        if constexpr (Route::one_source) values = part_for(x, self);
+        if (Route::one_source && reads) values = part_for(x, self);
         if (Route::one_source && keeps_own) keep(x, values);
         PEERFOLD_UNROLL_BY(peers_at_once)
         for (int p = 1; p < n; ++p) {
@@ -120,9 +122,9 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
 template <context Context, class Transport, route Route, class Load, class Store>
   requires copying_transport<Transport, Load, Store> && reaches_peers<Store> &&
            (Transport::traits.publishes_writes)
-PEERFOLD_HD bool exchange_direct(Context& c, Transport& t, const transport::tiling& tiles,
-                                 const Route& route, bool keeps, const Load& load,
-                                 const Store& store) {
+PEERFOLD_HD
+    bool exchange_direct(Context& c, Transport& t, const transport::tiling& tiles,
+                         const Route& route, bool keeps, const Load& load, const Store& store) {
   constexpr int n = Context::size;
   using fragment = typename Transport::fragment_type;
   const int self = c.rank();
@@ -153,10 +155,8 @@ PEERFOLD_HD bool exchange_direct(Context& c, Transport& t, const transport::tili
   }
   static_cast<void>(t.receive(transport::tile{}));
   if (!t.release()) return false;
-  bool sends = keeps_own;
-  PEERFOLD_UNROLL
-  for (int q = 0; q < n; ++q) sends |= q != self && route.sends(self, q);
-  for (uint32_t i = first; sends && i < tiles.tiles(); i += blocks) {
+  const bool reads = keeps_own || sends_any<n>(route, self);
+  for (uint32_t i = first; reads && i < tiles.tiles(); i += blocks) {
     const transport::tile x = tiles.at(i);
     if constexpr (Route::one_source) {
       const fragment values = part_for(x, self);

@@ -72,4 +72,14 @@ struct pair_route {
   [[nodiscard]] PEERFOLD_HD size_t target(int /*from*/) const noexcept { return 0; }
 };
 
+/// Whether rank `self` of N has anything for another.
+template <int N, route Route>
+[[nodiscard]] PEERFOLD_HD bool sends_any(const Route& route, int self) noexcept {
+  if constexpr (Route::complete) return true;
+  bool any = false;
+  PEERFOLD_UNROLL
+  for (int q = 0; q < N; ++q) any |= q != self && route.sends(self, q);
+  return any;
+}
+
 }  // namespace peerfold::algorithm

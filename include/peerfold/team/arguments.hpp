@@ -118,21 +118,22 @@ struct parts_of {
   }
 
   /// How in-place calls are made.
-  static constexpr const char* in_place_form =
-      scatters  ? "let out be in + rank * count (in place)"
-      : gathers ? "let in be out + rank * count (in place)"
-                : "let them coincide (in place, the same rank)";
+  static constexpr const char* in_place_form = scatters ? "let out be in + rank * count (in place)"
+                                               : gathers
+                                                   ? "let in be out + rank * count (in place)"
+                                                   : "let them coincide (in place, the same rank)";
 };
 
 /// The memory of M ranks from rank `first` on: there, aligned to the element, and overlapping only
 /// where a rank works in place.
-template <collective Which, class T, int M>
-[[nodiscard]] error check_memory(const parts_of<Which>& parts, int first,
-                                 const std::array<const T*, M>& in, const std::array<T*, M>& out) {
+template <class T, int M, class Parts>
+[[nodiscard]] error check_memory(const Parts& parts, int first, const std::array<const T*, M>& in,
+                                 const std::array<T*, M>& out) {
   const auto name = [](const char* which, std::size_t r) {
     return M == 1 ? std::string{which} : std::string{which} + '[' + std::to_string(r) + ']';
   };
-  const auto bad = [&](const void* pointer, std::size_t elements, const std::string& which) -> error {
+  const auto bad = [&](const void* pointer, std::size_t elements,
+                       const std::string& which) -> error {
     if (elements == 0) return {};
     if (pointer == nullptr) {
       return bad_argument(which + ": null; pass memory of " + std::to_string(elements) +
@@ -158,7 +159,7 @@ template <collective Which, class T, int M>
           !(r == q && parts.in_place(rank(r), in[q], out[r]))) {
         return bad_argument(name("out", r) + ": " + address_of(out[r]) + " overlaps " +
                             name("in", q) + " at " + address_of(in[q]) + "; " +
-                            parts_of<Which>::in_place_form + " or keep them apart");
+                            Parts::in_place_form + " or keep them apart");
       }
       if (r < q && overlap(out[r], out_bytes, out[q], parts.got(rank(q)) * sizeof(T))) {
         return bad_argument(name("out", q) + ": " + address_of(out[q]) + " overlaps " +

@@ -39,9 +39,9 @@ namespace peerfold::detail {
 
 /// The transport that a policy names.
 template <policy P, element T, class Context, class Peers = transport::every_peer>
-using transport_of = stl::conditional_t<P.transport == transport_id::packet,
-                                        transport::packet<T, Context, Peers>,
-                                        transport::store_flag<T, Context, Peers>>;
+using transport_of =
+    stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context, Peers>,
+                       transport::store_flag<T, Context, Peers>>;
 
 /// A copying collective as one block of one rank runs it.
 template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
@@ -93,8 +93,8 @@ struct fold_body {
   template <class Context>
   PEERFOLD_HD bool operator()(Context& c) const {
     transport_type<Context> t{c};
-    const bool done = algorithm::reduce_exchange(c, t, tiles, route, folds, load, op, finish,
-                                                 store, range);
+    const bool done =
+        algorithm::reduce_exchange(c, t, tiles, route, folds, load, op, finish, store, range);
     t.close();
     return done;
   }
@@ -128,8 +128,7 @@ template <class Team, class Make>
 /// Calls launch.template operator()<P>() with the policy of the options, or the selected one where
 /// they leave it open.
 template <class Policies, class Launch>
-outcome<> with_policy(const call_options& options, policy selected,
-                                    const Launch& launch) {
+outcome<> with_policy(const call_options& options, policy selected, const Launch& launch) {
   policy chosen = options.policy;
   if (chosen == automatic) {
     chosen = Policies::contains(selected) ? selected : Policies::list[0];
@@ -157,16 +156,15 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Load, Team::size>& loads,
                    const std::array<Store, Team::size>& stores,
                    const std::array<bool, Team::size>& keeps, const call_options& options) {
-  const policy selected = select_exchange(Team::size, count * sizeof(T),
-                                          algorithm::reaches_peers<Store>);
+  const policy selected =
+      select_exchange(Team::size, count * sizeof(T), algorithm::reaches_peers<Store>);
   return with_policy<Policies>(options, selected, [&]<policy P>() {
     using route = algorithm::route_of<Which>;
     using body = copy_body<T, P, Which, route, transport::every_peer, Load, Store>;
-    return launch_bodies(team, first, last, count, 1, options,
-                         [&](std::size_t r, const transport::tiling& tiles) {
-                           return body{tiles,    route{count, root}, keeps[r], {},
-                                       loads[r], stores[r]};
-                         });
+    return launch_bodies(
+        team, first, last, count, 1, options, [&](std::size_t r, const transport::tiling& tiles) {
+          return body{tiles, route{count, root}, keeps[r], {}, loads[r], stores[r]};
+        });
   });
 }
 
@@ -181,12 +179,11 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
   return with_policy<Policies>(options, selected, [&]<policy P>() {
     using route = algorithm::route_of<Which>;
     using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
-    return launch_bodies(team, first, last, count, 1, options,
-                         [&](std::size_t r, const transport::tiling& tiles) {
-                           const bool folds = !route::rooted || static_cast<int>(r) == root;
-                           return body{tiles,  route{count, root}, folds,     loads[r], op,
-                                       finish, stores[r],          ranges[r]};
-                         });
+    return launch_bodies(
+        team, first, last, count, 1, options, [&](std::size_t r, const transport::tiling& tiles) {
+          const bool folds = !route::rooted || static_cast<int>(r) == root;
+          return body{tiles, route{count, root}, folds, loads[r], op, finish, stores[r], ranges[r]};
+        });
   });
 }
 
@@ -198,8 +195,7 @@ template <collective Which, class Team>
 [[nodiscard]] error check_collective(const Team& team, element_count count,
                                      std::size_t element_bytes, int root,
                                      const call_options& options) {
-  constexpr int parts =
-      std::max(parts_given(Which, Team::size), parts_got(Which, Team::size));
+  constexpr int parts = std::max(parts_given(Which, Team::size), parts_got(Which, Team::size));
   if (error reason = check_call(team, count, element_bytes * parts, options)) return reason;
   return is_rooted(Which) ? check_root(team, root) : error{};
 }
@@ -271,7 +267,7 @@ outcome<> copy_in_memory(Team& team, int first, const std::array<const T*, M>& i
     return refuse(std::move(reason));
   }
   const parts_of<Which> parts{count.value(), n, root};
-  if (error reason = check_memory<Which, T, static_cast<int>(M)>(parts, first, in, out)) {
+  if (error reason = check_memory<T, static_cast<int>(M)>(parts, first, in, out)) {
     return refuse(std::move(reason));
   }
   std::array<bool, n> keeps{};
@@ -279,21 +275,20 @@ outcome<> copy_in_memory(Team& team, int first, const std::array<const T*, M>& i
     const int r = first + static_cast<int>(i);
     keeps[static_cast<std::size_t>(r)] = !parts.in_place(r, in[i], out[i]);
   }
-  return run_copy<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(),
-                                      root, loads_of(at_ranks<n>(first, in)),
+  return run_copy<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(), root,
+                                      loads_of(at_ranks<n>(first, in)),
                                       stores_of(at_ranks<n>(first, out)), keeps, options);
 }
 
 /// A copying collective of ranks [first, last) in symmetric memory: all of `in` and of `out`, or,
 /// if they are one buffer, in place.
 template <collective Which, class Policies, class Team, element T, int N, class Tag>
-outcome<> copy_in_symmetric(Team& team, int first, int last,
-                            const symmetric_buffer<T, N, Tag>& in,
+outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buffer<T, N, Tag>& in,
                             const symmetric_buffer<T, N, Tag>& out, int root,
                             const call_options& options) {
   const bool in_place = &in == &out;
-  const int given = in_place ? std::max(parts_given(Which, N), parts_got(Which, N))
-                             : parts_given(Which, N);
+  const int given =
+      in_place ? std::max(parts_given(Which, N), parts_got(Which, N)) : parts_given(Which, N);
   const int got = in_place ? given : parts_got(Which, N);
   const element_count count = in.size() / static_cast<std::size_t>(given);
   if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
@@ -301,13 +296,19 @@ outcome<> copy_in_symmetric(Team& team, int first, int last,
   }
   if (error reason = check_symmetric(team, in, out, given, got)) return refuse(std::move(reason));
   auto loads = loads_of(in);
-  if (in_place && parts_of<Which>::gathers) {
-    for (std::size_t r = 0; r < loads.size(); ++r) loads[r].data += r * count.value();
+  auto stores = stores_of(out);
+  for (std::size_t r = 0; in_place && r < std::size_t{N}; ++r) {
+    const std::size_t own = r * count.value();
+    if (parts_of<Which>::gathers) loads[r].data += own;
+    if (parts_of<Which>::scatters) {
+      stores[r].data += own;
+      for (std::size_t q = 0; q < std::size_t{N}; ++q) stores[r].peers[q] += q * count.value();
+    }
   }
   std::array<bool, N> keeps;
   keeps.fill(!in_place);
-  return run_copy<Which, Policies, T>(team, first, last, count.value(), root, loads,
-                                      stores_of(out), keeps, options);
+  return run_copy<Which, Policies, T>(team, first, last, count.value(), root, loads, stores, keeps,
+                                      options);
 }
 
 /// A copying collective of ranks [first, last) with functors of the caller's.
@@ -330,20 +331,19 @@ outcome<> copy_with_functors(Team& team, int first, int last, element_count coun
 template <collective Which, class Policies, element T, class Team, std::size_t M, class Op,
           class Finish, class Range>
 outcome<> fold_in_memory(Team& team, int first, const std::array<const T*, M>& in,
-                         const std::array<T*, M>& out, element_count count, int root,
-                         const Op& op, const Finish& finish,
-                         const std::array<Range, Team::size>& ranges,
+                         const std::array<T*, M>& out, element_count count, int root, const Op& op,
+                         const Finish& finish, const std::array<Range, Team::size>& ranges,
                          const call_options& options) {
   constexpr int n = Team::size;
   if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
     return refuse(std::move(reason));
   }
   const parts_of<Which> parts{count.value(), n, root};
-  if (error reason = check_memory<Which, T, static_cast<int>(M)>(parts, first, in, out)) {
+  if (error reason = check_memory<T, static_cast<int>(M)>(parts, first, in, out)) {
     return refuse(std::move(reason));
   }
-  return run_fold<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(),
-                                      root, loads_of(at_ranks<n>(first, in)), op, finish,
+  return run_fold<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(), root,
+                                      loads_of(at_ranks<n>(first, in)), op, finish,
                                       stores_of(at_ranks<n>(first, out)), ranges, options);
 }
 
@@ -351,10 +351,9 @@ outcome<> fold_in_memory(Team& team, int first, const std::array<const T*, M>& i
 /// if they are one buffer, in place.
 template <collective Which, class Policies, class Team, element T, int N, class Tag, class Op,
           class Finish, class Range>
-outcome<> fold_in_symmetric(Team& team, int first, int last,
-                            const symmetric_buffer<T, N, Tag>& in,
+outcome<> fold_in_symmetric(Team& team, int first, int last, const symmetric_buffer<T, N, Tag>& in,
                             const symmetric_buffer<T, N, Tag>& out, int root, const Op& op,
-                            const Finish& finish, const std::array<Range, N>& ranges,
+                            const Finish& finish, const std::array<Range, Team::size>& ranges,
                             const call_options& options) {
   const bool in_place = &in == &out;
   const int given = parts_given(Which, N);

@@ -45,11 +45,9 @@ class lane_elements {
     [[nodiscard]] PEERFOLD_HD element_type fold(uint32_t e, const Op& op, const Finish& finish,
                                                 const Range& range) const {
       using traits = element_traits<element_type>;
-      const auto value = [&](int q) -> typename traits::accumulator {
-        return traits::widen(of[q].get(e));
-      };
-      const typename traits::accumulator total =
-          range.template fold<Context::size>(value, op);
+      const auto value = [&](int q) ->
+          typename traits::accumulator { return traits::widen(of[q].get(e)); };
+      const typename traits::accumulator total = range.template fold<Context::size>(value, op);
       return finish(total);
     }
   };

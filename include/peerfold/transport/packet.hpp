@@ -66,9 +66,11 @@ class packet
     start_ = before(first_).sent;
   }
 
-  /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N.
+  /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N, if it is a
+  /// peer.
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
     const int to = rank_after<n>(c_.rank(), step);
+    if (!peers_.has(to)) return;
     const uint64_t sent = before(sync::peer_index<n>(to, c_.rank())).sent;
     // The low half does for slot, mark and lap.
     const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;

@@ -68,9 +68,10 @@ class store_flag
   }
 
   /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
-  /// 1 <= step < N. Published by commit().
+  /// 1 <= step < N, if it is a peer. Published by commit().
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
     const int to = rank_after<n>(c_.rank(), step);
+    if (!peers_.has(to)) return;
     const uint64_t message = before(to).sent + commits_ + 1;
     if (!has_credit(to, message)) [[unlikely]] {
       await_credit(to, message);

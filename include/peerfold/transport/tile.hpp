@@ -12,9 +12,10 @@ struct tile {
   uint32_t count = 0;
 };
 
-/// A message of `count` elements, or none, cut into tiles of `parts` shares of `share` elements each: 1, or
-/// the rank count where every rank folds its own. Block b of B takes the tiles b, b + B, b + 2B, …
-/// Shares are numbered through: share p of tile i is share i * parts + p of the message.
+/// A message of `count` elements, or none, cut into tiles of `parts` shares of `share` elements
+/// each: 1, or the rank count where every rank folds its own. Block b of B takes the tiles b, b +
+/// B, b + 2B, … Shares are numbered through: share p of tile i is share i * parts + p of the
+/// message.
 class tiling {
  public:
   tiling() = default;
