@@ -42,12 +42,15 @@ PEERFOLD_HD bool all_reduce_one_shot(Context& c, Transport& t, const transport::
       const auto out = t.destination(x, store);  // before the wait
       ahead += blocks;
       const bool last = ahead >= tiles.tiles();
+      const transport::tile y = tiles.at(ahead);
+      typename Transport::fragment_type next;
+      if (!last) next = t.load(y, load);  // before the wait too
       const auto theirs = t.receive(x);
       if (theirs) t.store(x, t.fold(x, mine, theirs, op, finish), out);
       if (last) return static_cast<bool>(theirs);
       if (!t.release()) return false;
-      x = tiles.at(ahead);
-      mine = t.load(x, load);
+      x = y;
+      mine = next;
     }
   } else {
     if (ahead >= tiles.tiles()) return true;
