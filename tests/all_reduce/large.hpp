@@ -36,7 +36,8 @@ void large_messages(report& result) {
       result.skip();
       continue;
     }
-    run_program<Place, float, peerfold::sum, N, Policies, Kind>(team, work, who, "as made", result);
+    run_program<Place, float, peerfold::sum, N, Kind, called<collective::all_reduce, Policies>>(
+        team, work, who, "as made", result);
   }
 }
 

@@ -50,12 +50,16 @@ class gpu_place {
 
 #if defined(PEERFOLD_EXHAUSTIVE)
   using symmetric_policies = every_policy;
+  using symmetric_copy_policies = symmetric_exchange_policies;
+  using symmetric_fold_policies = exchange_policies;
   static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
 #else
   // Kernels take long to compile, those of many ranks above all. Policies but this differ between
   // kinds of memory in nothing but the type of a functor, and six rows a type are enough for every
   // type to meet every operator.
   using symmetric_policies = policies<two_shot_store>;
+  using symmetric_copy_policies = policies<direct_store>;
+  using symmetric_fold_policies = policies<one_shot_store>;
   static constexpr int combined_ranks[max_ranks] = {2, 3, 4, 1, 2, 3, 0, 0};
 #endif
   static constexpr std::size_t large_count = 6'000'001;

@@ -21,9 +21,12 @@ std::vector<contract_case>& contract_cases() {
 
 std::string step::to_string() const {
   std::ostringstream text;
-  text << count << " elements, " << peerfold::to_string(policy) << (in_place ? ", in place" : "")
-       << ", shifted by " << in_shift << " and " << out_shift << ", channel " << channel
-       << ", max_blocks " << max_blocks;
+  text << peerfold::to_string(which) << ' ' << count << " elements, " << peerfold::to_string(policy)
+       << (in_place ? ", in place" : "") << ", shifted by " << in_shift << " and " << out_shift
+       << ", channel " << channel << ", max_blocks " << max_blocks;
+  if (is_rooted(which)) text << ", root " << root;
+  if (!to.empty()) text << ", to";
+  for (const int rank : to) text << ' ' << rank;
   return text.str();
 }
 
@@ -68,20 +71,62 @@ std::vector<std::size_t> make_counts(const geometry& where) {
 
 }  // namespace
 
-std::vector<step> make_steps(const geometry& where, const std::vector<peerfold::policy>& policies) {
+bool can_be_in_place(collective which, const std::vector<peerfold::policy>& policies) {
+  const bool direct = std::find(policies.begin(), policies.end(), direct_store) != policies.end();
+  return which != collective::all_to_all || !direct;
+}
+
+namespace {
+
+/// Who sends to whom: shifts by some ranks, swaps, single pairs, a copy, nothing.
+std::vector<int> destinations(int ranks, unsigned pattern) {
+  std::vector<int> to(static_cast<std::size_t>(ranks), -1);
+  const auto shift = static_cast<int>(pattern / 4) % ranks;
+  for (int r = 0; r < ranks; ++r) {
+    int& receiver = to[static_cast<std::size_t>(r)];
+    switch (pattern % 4) {
+      case 0: receiver = (r + shift) % ranks; break;
+      case 1: receiver = (r ^ 1) < ranks ? r ^ 1 : -1; break;
+      case 2:
+        if (r == shift) receiver = ranks - 1 - shift;
+        break;
+      default:
+        if (r != shift && (r + 1) % ranks != shift) receiver = (r + 1) % ranks;
+    }
+  }
+  return to;
+}
+
+/// How many parts of a step's count the larger of its buffers holds.
+int most_parts(collective which, int ranks) {
+  return std::max(parts_given(which, ranks), parts_got(which, ranks));
+}
+
+}  // namespace
+
+std::vector<step> make_steps(const geometry& where, collective which,
+                             const std::vector<peerfold::policy>& policies) {
   std::vector<step> steps;
+  const bool in_place = can_be_in_place(which, policies);
   const auto add = [&](std::size_t count, const peerfold::policy& policy) {
     const auto i = static_cast<unsigned>(steps.size());
     const auto shifts = static_cast<unsigned>(16 / where.element_bytes) + 1;
-    step next{count, policy};
-    next.in_place = i % 3 == 1;
+    step next;
+    next.count = which == collective::barrier ? 0 : count;
+    next.policy = policy;
+    next.in_place = in_place && i % 3 == 1;
     next.in_shift = i % 2 == 0 ? i / 2 % shifts : 0;
     next.out_shift = i % 5 < 3 ? i * 5 % shifts : 0;
     next.channel = static_cast<int>(i / 2) % where.channels;
     next.max_blocks = i % 4 == 3 ? 1 + static_cast<int>(i / 4 % 2) : 0;
-    steps.push_back(next);
+    next.which = which;
+    next.root = is_rooted(which) ? static_cast<int>(i) % where.ranks : 0;
+    if (which == collective::send_recv) next.to = destinations(where.ranks, i);
+    steps.push_back(std::move(next));
   };
-  const auto counts = make_counts(where);
+  geometry one_part = where;
+  one_part.most_bytes /= static_cast<std::size_t>(most_parts(which, where.ranks));
+  const auto counts = make_counts(one_part);
   for (std::size_t c = 0; c < counts.size(); ++c) {
     // Policies follow each other in changing order.
     for (std::size_t p = 0; p < policies.size(); ++p) {
@@ -92,7 +137,7 @@ std::vector<step> make_steps(const geometry& where, const std::vector<peerfold::
   // Sizes at which `automatic` changes its mind.
   for (const std::size_t bytes :
        {std::size_t{80'000}, std::size_t{600'000}, std::size_t{1'200'000}}) {
-    if (bytes <= where.most_bytes) add(bytes / where.element_bytes + 1, automatic);
+    if (bytes <= one_part.most_bytes) add(bytes / where.element_bytes + 1, automatic);
   }
   return steps;
 }
@@ -179,17 +224,30 @@ T input_value(oracle::operation op, std::uint64_t seed, int rank, std::size_t in
 }
 
 template <class T>
+oracle::request program<T>::request_of(std::size_t i) const {
+  const step& s = steps_[i];
+  return {s.which, op_, ranks_, s.count, s.root, s.to};
+}
+
+template <class T>
 program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, std::uint64_t seed)
-    : steps_{std::move(steps)}, ranks_{ranks} {
+    : steps_{std::move(steps)}, op_{op}, ranks_{ranks}, seed_{seed} {
   constexpr std::size_t line = 128;
-  const auto region = [&](const step& s, unsigned shift) {
+  const auto region = [&](std::size_t elements, unsigned shift) {
     const std::size_t begin = bytes_ + line + shift * sizeof(T);
-    bytes_ = (begin + s.count * sizeof(T) + line) / line * line;
+    bytes_ = (begin + elements * sizeof(T) + line) / line * line;
     return begin;
   };
   for (const step& s : steps_) {
-    in_.push_back(region(s, s.in_shift));
-    out_.push_back(s.in_place ? in_.back() : region(s, s.out_shift));
+    const std::size_t given = s.count * static_cast<std::size_t>(parts_given(s.which, ranks));
+    const std::size_t got = s.count * static_cast<std::size_t>(parts_got(s.which, ranks));
+    if (s.in_place) {
+      in_.push_back(region(std::max(given, got), s.in_shift));
+      out_.push_back(in_.back());
+    } else {
+      in_.push_back(region(given, s.in_shift));
+      out_.push_back(region(got, s.out_shift));
+    }
   }
   bytes_ += line;
 
@@ -199,17 +257,29 @@ program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, st
       image[i] = static_cast<std::byte>(i * 37 + static_cast<std::size_t>(r) * 11 + 0xa5);
     }
   }
-  std::vector<T> column(static_cast<std::size_t>(ranks));
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    auto& expected = expected_.emplace_back();
-    expected.reserve(steps_[i].count);
-    for (std::size_t e = 0; e < steps_[i].count; ++e) {
-      for (int r = 0; r < ranks_; ++r) {
-        const auto rank = static_cast<std::size_t>(r);
-        column[rank] = input_value<T>(op, seed + i, r, e);
-        std::memcpy(images_[rank].data() + in_[i] + e * sizeof(T), &column[rank], sizeof(T));
+    const oracle::request call = request_of(i);
+    std::vector<std::vector<T>> values(static_cast<std::size_t>(ranks));
+    for (int r = 0; r < ranks_; ++r) {
+      auto& mine = values[static_cast<std::size_t>(r)];
+      for (std::size_t e = 0; e < oracle::given(call, r); ++e) {
+        mine.push_back(input_value<T>(op, seed + i, r, e));
       }
-      expected.push_back(oracle::all_reduce<T>(op, column));
+      if (mine.empty()) continue;
+      std::memcpy(images_[static_cast<std::size_t>(r)].data() + in_at(i, r), mine.data(),
+                  mine.size() * sizeof(T));
+    }
+    const bool same_for_all = call.which == collective::all_reduce ||
+                              call.which == collective::all_gather ||
+                              call.which == collective::broadcast;
+    auto& expected = expected_.emplace_back(static_cast<std::size_t>(same_for_all ? 1 : ranks));
+    for (std::size_t r = 0; r < expected.size(); ++r) {
+      const auto rank = static_cast<int>(r);
+      for (std::size_t e = 0; e < oracle::got(call, rank); ++e) {
+        expected[r].push_back(oracle::result<T>(
+            call, rank, e, initial(i),
+            [&](int q, std::size_t j) { return values[static_cast<std::size_t>(q)][j]; }));
+      }
     }
   }
 }
@@ -223,21 +293,27 @@ void program<T>::check(int rank, std::vector<std::byte> found, report& result) c
   const std::vector<std::byte>& before = image(rank);
   std::size_t compared = 0;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const std::size_t count = steps_[i].count;
-    for (std::size_t e = 0; e < count; ++e) {
+    const std::vector<T>& wanted = expected(i, rank);
+    const std::size_t begin = out_at(i, rank);
+    // What is only copied keeps every bit; a NaN that is folded may become another.
+    const bool folded = is_reduction(steps_[i].which);
+    for (std::size_t e = 0; e < wanted.size(); ++e) {
       T value;
-      std::memcpy(&value, found.data() + out_[i] + e * sizeof(T), sizeof(T));
-      if (oracle::same(value, expected_[i][e])) continue;
+      std::memcpy(&value, found.data() + begin + e * sizeof(T), sizeof(T));
+      if (folded ? oracle::same(value, wanted[e])
+                 : oracle::bits_of(value) == oracle::bits_of(wanted[e])) {
+        continue;
+      }
       std::ostringstream text;
       text << describe(i) << ": element " << e << " is " << std::hex << +oracle::bits_of(value)
-           << ", the oracle has " << +oracle::bits_of(expected_[i][e]);
+           << ", the oracle has " << +oracle::bits_of(wanted[e]);
       result.fail(text.str());
       break;
     }
-    compared += count;
+    compared += wanted.size();
     // What remains is to be as it was.
-    std::copy_n(before.begin() + static_cast<std::ptrdiff_t>(out_[i]), count * sizeof(T),
-                found.begin() + static_cast<std::ptrdiff_t>(out_[i]));
+    std::copy_n(before.begin() + static_cast<std::ptrdiff_t>(begin), wanted.size() * sizeof(T),
+                found.begin() + static_cast<std::ptrdiff_t>(begin));
   }
   result.count(steps_.size(), compared);
   const auto [changed, was] = std::mismatch(found.begin(), found.end(), before.begin());
@@ -246,8 +322,8 @@ void program<T>::check(int rank, std::vector<std::byte> found, report& result) c
   std::size_t near = 0;
   while (near + 1 < in_.size() && in_[near + 1] <= at) ++near;
   result.fail(describe(near) + ": changed a byte beside its output, " + std::to_string(at) +
-              " in the slab; its input is at " + std::to_string(in_[near]) + ", its output at " +
-              std::to_string(out_[near]));
+              " in the slab; its input is at " + std::to_string(in_at(near, rank)) +
+              ", its output at " + std::to_string(out_at(near, rank)));
 }
 
 #define PEERFOLD_TEST_ELEMENT(T)                                                 \

@@ -1,9 +1,10 @@
 /// \file
-/// Programs: sequences of all-reduces without a pause between them, the memory that they work in,
+/// Programs: sequences of collectives without a pause between them, the memory that they work in,
 /// and what must stand there afterwards. A rank's memory is one slab: every call has its input and
 /// its output in it, and all bytes beside the outputs must be the same afterwards.
 #pragma once
 
+#include <peerfold/core/collective.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/sync/arena.hpp>
@@ -25,7 +26,7 @@ enum class caller { team, ranks };
 /// Where inputs and outputs are.
 enum class memory_kind { ordinary, symmetric };
 
-/// One all-reduce of a program.
+/// One call of a program.
 struct step {
   std::size_t count = 0;
   peerfold::policy policy;
@@ -34,6 +35,9 @@ struct step {
   unsigned out_shift = 0;  ///< likewise
   int channel = 0;
   int max_blocks = 0;
+  collective which = collective::all_reduce;
+  int root = 0;
+  std::vector<int> to{};  ///< of send_recv: as in the call
 
   [[nodiscard]] std::string to_string() const;
 };
@@ -47,10 +51,14 @@ struct geometry {
   std::size_t most_bytes = 0;  ///< no message is larger
 };
 
-/// Calls of every policy with counts of all kinds: none, one, around the borders of packs, tiles,
-/// slots and blocks, several laps of the ring; in place and not, aligned and not, with all blocks
-/// and fewer.
-std::vector<step> make_steps(const geometry& where, const std::vector<peerfold::policy>& policies);
+/// Calls of a collective by every policy with counts of all kinds: none, one, around the borders of
+/// packs, tiles, slots and blocks, several laps of the ring; in place and not, aligned and not,
+/// with all blocks and fewer, to every root.
+std::vector<step> make_steps(const geometry& where, collective which,
+                             const std::vector<peerfold::policy>& policies);
+
+/// Whether the collective may be carried out in place by the policy, which may be automatic.
+bool can_be_in_place(collective which, const std::vector<peerfold::policy>& policies);
 
 /// Element `index` of a rank's input: a mixture of ordinary and special values (NaNs of several
 /// payloads, infinities, zeros, subnormals, the largest, any bits). Without NaNs for `mix`.
@@ -70,25 +78,54 @@ class program {
   [[nodiscard]] const std::vector<std::byte>& image(int rank) const {
     return images_[static_cast<std::size_t>(rank)];
   }
-  /// The input and output of step i in a rank's slab.
-  [[nodiscard]] T* in(std::byte* slab, std::size_t i) const {
-    return reinterpret_cast<T*>(slab + in_[i]);
+  /// The input and output of step i in rank `rank`'s slab.
+  [[nodiscard]] T* in(std::byte* slab, std::size_t i, int rank) const {
+    return reinterpret_cast<T*>(slab + in_at(i, rank));
   }
-  [[nodiscard]] T* out(std::byte* slab, std::size_t i) const {
-    return reinterpret_cast<T*>(slab + out_[i]);
+  [[nodiscard]] T* out(std::byte* slab, std::size_t i, int rank) const {
+    return reinterpret_cast<T*>(slab + out_at(i, rank));
   }
+  /// What step i starts from, where it is an exclusive scan.
+  [[nodiscard]] T initial(std::size_t i) const { return input_value<T>(op_, seed_ + i, ranks_, 0); }
 
   /// Compares what rank `rank`'s slab holds at the end with the oracle.
   void check(int rank, std::vector<std::byte> found, report& result) const;
 
  private:
+  [[nodiscard]] oracle::request request_of(std::size_t i) const;
+  /// What rank `rank` gets by step i.
+  [[nodiscard]] const std::vector<T>& expected(std::size_t i, int rank) const {
+    const auto& of_ranks = expected_[i];
+    return of_ranks[of_ranks.size() == 1 ? 0 : static_cast<std::size_t>(rank)];
+  }
+  /// Offsets in bytes; in place one of them lies within the other.
+  [[nodiscard]] std::size_t in_at(std::size_t i, int rank) const {
+    return in_[i] + (gathers_in_place(i) ? own_part(i, rank) : 0);
+  }
+  [[nodiscard]] std::size_t out_at(std::size_t i, int rank) const {
+    return out_[i] + (scatters_in_place(i) ? own_part(i, rank) : 0);
+  }
+  [[nodiscard]] std::size_t own_part(std::size_t i, int rank) const {
+    return static_cast<std::size_t>(rank) * steps_[i].count * sizeof(T);
+  }
+  [[nodiscard]] bool gathers_in_place(std::size_t i) const {
+    const step& s = steps_[i];
+    return s.in_place && (s.which == collective::all_gather || s.which == collective::gather);
+  }
+  [[nodiscard]] bool scatters_in_place(std::size_t i) const {
+    const step& s = steps_[i];
+    return s.in_place && (s.which == collective::reduce_scatter || s.which == collective::scatter);
+  }
+
   std::vector<step> steps_;
+  oracle::operation op_;
   int ranks_;
+  std::uint64_t seed_;
   std::size_t bytes_ = 0;
-  std::vector<std::size_t> in_;   ///< offsets in bytes
+  std::vector<std::size_t> in_;   ///< offsets in bytes of what all parts take
   std::vector<std::size_t> out_;  ///< likewise
   std::vector<std::vector<std::byte>> images_;
-  std::vector<std::vector<T>> expected_;
+  std::vector<std::vector<std::vector<T>>> expected_;  ///< by step, then rank, or one for all
 };
 
 }  // namespace peerfold::test

@@ -6,7 +6,9 @@
 ///   static bool has(int ranks);             // whether such a team can be had here
 ///   static bool launches_apart(int ranks);  // whether its ranks can call for themselves
 ///   static std::vector<setting> settings(int ranks, bool thorough);
-///   using symmetric_policies = policies<…>; // of float sums
+///   using symmetric_policies = policies<…>; // of float sums, by all_reduce
+///   using symmetric_copy_policies = policies<…>; // of the collectives that copy
+///   using symmetric_fold_policies = policies<…>; // of those that fold in one step
 ///   static constexpr int combined_ranks[8]; // for 1 to 8 ranks in pairs.hpp; 0: none
 ///   static constexpr std::size_t large_count;
 ///   static constexpr errc too_many_blocks;  // what a channel of too many is refused with
@@ -20,17 +22,19 @@
 ///   std::string wait();                     // for all calls; returns what went wrong
 #pragma once
 
-#include <peerfold/all_reduce.hpp>
+#include <peerfold/peerfold.hpp>
 
 #include <support/contract.hpp>
 #include <support/contract_program.hpp>
 #include <support/oracle.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -110,52 +114,174 @@ class slabs {
   std::optional<symmetric_buffer<std::uint8_t, N>> symmetric_;
 };
 
-/// Makes the calls of a program on a team.
-template <class T, class Op, int N, class Policies, memory_kind Kind, class Team, class Slabs>
+/// A collective and the policies by which a test instantiates it.
+template <collective Which, class Policies>
+struct called {
+  static constexpr collective which = Which;
+  using policies = Policies;
+};
+
+/// Makes the calls of a program on a team; Calls are what occurs in it.
+template <class T, class Op, int N, memory_kind Kind, class Team, class Slabs, class... Calls>
 class issuer {
  public:
   issuer(Team& team, const program<T>& work, const Slabs& slab)
       : team_{team}, work_{work}, slab_{slab} {}
 
   void team_call(std::size_t i, const call_options& options) const {
-    const std::size_t count = work_.steps()[i].count;
-    if constexpr (Kind == memory_kind::ordinary) {
-      std::array<const T*, N> in;
-      std::array<T*, N> out;
-      for (std::size_t r = 0; r < N; ++r) {
-        in[r] = work_.in(slab_[r], i);
-        out[r] = work_.out(slab_[r], i);
+    const auto call = [&]<class C>(C) {
+      if constexpr (Kind == memory_kind::ordinary) {
+        std::array<const T*, N> in;
+        std::array<T*, N> out;
+        for (int r = 0; r < N; ++r) {
+          in[static_cast<std::size_t>(r)] = work_.in(slab(r), i, r);
+          out[static_cast<std::size_t>(r)] = work_.out(slab(r), i, r);
+        }
+        call_team<C>(step_of(i), in, out, work_.initial(i), options);
+      } else {
+        std::array<load_from<T>, N> loads;
+        std::array<store_to_symmetric<T, N>, N> stores;
+        for (int r = 0; r < N; ++r) {
+          loads[static_cast<std::size_t>(r)].data = work_.in(slab(r), i, r);
+          stores[static_cast<std::size_t>(r)] = store_of(i, r);
+        }
+        transform<C>(team_, step_of(i), loads, stores, work_.initial(i), options);
       }
-      all_reduce<Policies>(team_, in, out, count, Op{}, options);
-    } else {
-      std::array<load_from<T>, N> loads;
-      std::array<store_to_symmetric<T, N>, N> stores;
-      for (std::size_t r = 0; r < N; ++r) {
-        loads[r].data = work_.in(slab_[r], i);
-        stores[r] = store_of(i, r);
-      }
-      transform_all_reduce<Policies>(team_, count, loads, Op{}, default_finish_t<Op, T, N>{},
-                                     stores, options);
-    }
+    };
+    with_call(i, call);
   }
 
   void rank_call(std::size_t i, int rank, const call_options& options) const {
-    const std::size_t count = work_.steps()[i].count;
-    const auto r = static_cast<std::size_t>(rank);
-    const T* in = work_.in(slab_[r], i);
-    if constexpr (Kind == memory_kind::ordinary) {
-      all_reduce<Policies>(team_.rank(rank), in, work_.out(slab_[r], i), count, Op{}, options);
-    } else {
-      transform_all_reduce<Policies>(team_.rank(rank), count, load_from<T>{in}, Op{},
-                                     default_finish_t<Op, T, N>{}, store_of(i, r), options);
-    }
+    const auto call = [&]<class C>(C) {
+      const T* in = work_.in(slab(rank), i, rank);
+      if constexpr (Kind == memory_kind::ordinary) {
+        call_rank<C>(step_of(i), rank, in, work_.out(slab(rank), i, rank), work_.initial(i),
+                     options);
+      } else {
+        transform<C>(team_.rank(rank), step_of(i), load_from<T>{in}, store_of(i, rank),
+                     work_.initial(i), options);
+      }
+    };
+    with_call(i, call);
   }
 
  private:
-  [[nodiscard]] store_to_symmetric<T, N> store_of(std::size_t i, std::size_t rank) const {
+  template <class Call>
+  void with_call(std::size_t i, const Call& call) const {
+    const bool known = ((step_of(i).which == Calls::which ? (call(Calls{}), true) : false) || ...);
+    if (!known) throw std::logic_error("no such call was compiled: " + step_of(i).to_string());
+  }
+
+  template <class C>
+  void call_team(const step& s, const std::array<const T*, N>& in, const std::array<T*, N>& out,
+                 const T& initial, const call_options& options) const {
+    using policies = typename C::policies;
+    if constexpr (C::which == collective::all_reduce) {
+      all_reduce<policies>(team_, in, out, s.count, Op{}, options);
+    } else if constexpr (C::which == collective::reduce_scatter) {
+      reduce_scatter<policies>(team_, in, out, s.count, Op{}, options);
+    } else if constexpr (C::which == collective::reduce) {
+      reduce<policies>(team_, in, out, s.count, Op{}, s.root, options);
+    } else if constexpr (C::which == collective::inclusive_scan) {
+      inclusive_scan<policies>(team_, in, out, s.count, Op{}, options);
+    } else if constexpr (C::which == collective::exclusive_scan) {
+      exclusive_scan<policies>(team_, in, out, s.count, Op{}, initial, options);
+    } else if constexpr (C::which == collective::all_gather) {
+      all_gather<policies>(team_, in, out, s.count, options);
+    } else if constexpr (C::which == collective::all_to_all) {
+      all_to_all<policies>(team_, in, out, s.count, options);
+    } else if constexpr (C::which == collective::broadcast) {
+      broadcast<policies>(team_, in, out, s.count, s.root, options);
+    } else if constexpr (C::which == collective::gather) {
+      gather<policies>(team_, in, out, s.count, s.root, options);
+    } else if constexpr (C::which == collective::scatter) {
+      scatter<policies>(team_, in, out, s.count, s.root, options);
+    } else if constexpr (C::which == collective::send_recv) {
+      std::array<int, N> to;
+      std::copy_n(s.to.begin(), N, to.begin());
+      send_recv<policies>(team_, to, in, out, s.count, options);
+    } else {
+      barrier<policies>(team_, options);
+    }
+  }
+
+  template <class C>
+  void call_rank(const step& s, int r, const T* in, T* out, const T& initial,
+                 const call_options& options) const {
+    using policies = typename C::policies;
+    const rank_handle<Team> rank = team_.rank(r);
+    if constexpr (C::which == collective::all_reduce) {
+      all_reduce<policies>(rank, in, out, s.count, Op{}, options);
+    } else if constexpr (C::which == collective::reduce_scatter) {
+      reduce_scatter<policies>(rank, in, out, s.count, Op{}, options);
+    } else if constexpr (C::which == collective::reduce) {
+      reduce<policies>(rank, in, r == s.root ? out : nullptr, s.count, Op{}, s.root, options);
+    } else if constexpr (C::which == collective::inclusive_scan) {
+      inclusive_scan<policies>(rank, in, out, s.count, Op{}, options);
+    } else if constexpr (C::which == collective::exclusive_scan) {
+      exclusive_scan<policies>(rank, in, out, s.count, Op{}, initial, options);
+    } else if constexpr (C::which == collective::all_gather) {
+      all_gather<policies>(rank, in, out, s.count, options);
+    } else if constexpr (C::which == collective::all_to_all) {
+      all_to_all<policies>(rank, in, out, s.count, options);
+    } else if constexpr (C::which == collective::broadcast) {
+      broadcast<policies>(rank, r == s.root ? in : nullptr, out, s.count, s.root, options);
+    } else if constexpr (C::which == collective::gather) {
+      gather<policies>(rank, in, r == s.root ? out : nullptr, s.count, s.root, options);
+    } else if constexpr (C::which == collective::scatter) {
+      scatter<policies>(rank, r == s.root ? in : nullptr, out, s.count, s.root, options);
+    } else if constexpr (C::which == collective::send_recv) {
+      const int to = s.to[static_cast<std::size_t>(r)];
+      const int from = oracle::sender_to({.ranks = N, .to = s.to}, r);
+      if (to >= 0 && from >= 0) {
+        send_recv<policies>(rank, to, in, from, out, s.count, options);
+      } else if (to >= 0) {
+        send<policies>(rank, to, in, s.count, options);
+      } else if (from >= 0) {
+        recv<policies>(rank, from, out, s.count, options);
+      }
+    } else {
+      barrier<policies>(rank, options);
+    }
+  }
+
+  /// By functors, for the team or for one rank.
+  template <class C, class Caller, class Loads, class Stores>
+  void transform(Caller&& who, const step& s, const Loads& load, const Stores& store,
+                 const T& initial, const call_options& options) const {
+    using policies = typename C::policies;
+    constexpr default_finish_t<Op, T, N> finish{};
+    if constexpr (C::which == collective::all_reduce) {
+      transform_all_reduce<policies>(who, s.count, load, Op{}, finish, store, options);
+    } else if constexpr (C::which == collective::reduce_scatter) {
+      transform_reduce_scatter<policies>(who, s.count, load, Op{}, finish, store, options);
+    } else if constexpr (C::which == collective::reduce) {
+      transform_reduce<policies>(who, s.count, s.root, load, Op{}, finish, store, options);
+    } else if constexpr (C::which == collective::inclusive_scan) {
+      transform_inclusive_scan<policies>(who, s.count, load, Op{}, finish, store, options);
+    } else if constexpr (C::which == collective::exclusive_scan) {
+      transform_exclusive_scan<policies>(who, s.count, load, Op{},
+                                         element_traits<T>::widen(initial), finish, store, options);
+    } else if constexpr (C::which == collective::all_gather) {
+      transform_all_gather<policies>(who, s.count, load, store, options);
+    } else if constexpr (C::which == collective::all_to_all) {
+      transform_all_to_all<policies>(who, s.count, load, store, options);
+    } else if constexpr (C::which == collective::broadcast) {
+      transform_broadcast<policies>(who, s.count, s.root, load, store, options);
+    } else if constexpr (C::which == collective::gather) {
+      transform_gather<policies>(who, s.count, s.root, load, store, options);
+    } else {
+      static_assert(C::which == collective::scatter, "a collective that has functors");
+      transform_scatter<policies>(who, s.count, s.root, load, store, options);
+    }
+  }
+
+  [[nodiscard]] const step& step_of(std::size_t i) const { return work_.steps()[i]; }
+  [[nodiscard]] std::byte* slab(int rank) const { return slab_[static_cast<std::size_t>(rank)]; }
+  [[nodiscard]] store_to_symmetric<T, N> store_of(std::size_t i, int rank) const {
     store_to_symmetric<T, N> store;
-    store.data = work_.out(slab_[rank], i);
-    for (std::size_t q = 0; q < N; ++q) store.peers[q] = work_.out(slab_[q], i);
+    store.data = work_.out(slab(rank), i, rank);
+    for (int q = 0; q < N; ++q) store.peers[q] = work_.out(slab(q), i, q);
     return store;
   }
 
@@ -165,7 +291,7 @@ class issuer {
 };
 
 /// Runs a program on a team and checks all that it leaves.
-template <class Place, class T, class Op, int N, class Policies, memory_kind Kind>
+template <class Place, class T, class Op, int N, memory_kind Kind, class... Calls>
 void run_program(typename Place::template team<N>& team, const program<T>& work, caller who,
                  const std::string& where, report& result) {
   Place place{team};
@@ -173,7 +299,7 @@ void run_program(typename Place::template team<N>& team, const program<T>& work,
   for (int r = 0; r < N; ++r) place.upload(r, slab[static_cast<std::size_t>(r)], work.image(r));
   place.wait();
 
-  const issuer<T, Op, N, Policies, Kind, typename Place::template team<N>, slabs<Place, N, Kind>>
+  const issuer<T, Op, N, Kind, typename Place::template team<N>, slabs<Place, N, Kind>, Calls...>
       calls{team, work, slab};
   const auto options_of = [&](const step& s) {
     call_options options;
@@ -218,7 +344,8 @@ void run_program(typename Place::template team<N>& team, const program<T>& work,
 }
 
 /// One combination of types and values, on all teams that the place has for it.
-template <class Place, class T, class Op, int N, class Policies, memory_kind Kind, bool Thorough>
+template <class Place, class T, class Op, int N, class Policies, memory_kind Kind, bool Thorough,
+          collective Which = collective::all_reduce>
 void run_combination(report& result) {
   if (!Place::has(N)) return result.skip();
   constexpr oracle::operation op = operation_of<Op>();
@@ -229,8 +356,9 @@ void run_combination(report& result) {
       auto team = Place::template make_team<N>(chosen.options);
       const geometry where{sizeof(T), N, team.channels(), team.ranks()->shape(0),
                            chosen.most_bytes};
-      const program<T> work{op, N, make_steps(where, policies), 1};
-      run_program<Place, T, Op, N, Policies, Kind>(team, work, chosen.who, chosen.name, result);
+      const program<T> work{op, N, make_steps(where, Which, policies), 1};
+      run_program<Place, T, Op, N, Kind, called<Which, Policies>>(team, work, chosen.who,
+                                                                  chosen.name, result);
     });
     if (!result.ok()) return;
   }

@@ -1,15 +1,19 @@
 /// \file
-/// The serial reference of reductions: what every policy in every place must give, bit for bit. It
-/// shares nothing with the library. Elements are folded in rank order in the accumulator type and
-/// rounded once; conversions of 16-bit types are integer arithmetic; floating-point operations
-/// stand in oracle.cpp, which is built without the options of the test around it.
+/// The serial reference of the collectives: what every policy in every place must give, bit for
+/// bit. It shares nothing with the library but the collectives' names. Elements are folded in rank
+/// order in the accumulator type and rounded once; conversions of 16-bit types are integer
+/// arithmetic; floating-point operations stand in oracle.cpp, which is built without the options of
+/// the test around it.
 #pragma once
+
+#include <peerfold/core/collective.hpp>
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 #if defined(__CUDACC__) || __has_include(<cuda_bf16.h>)
 #define PEERFOLD_ORACLE_HAS_FLOAT16 1
@@ -192,16 +196,92 @@ A apply(operation op, A a, A b) {
 
 }  // namespace detail
 
-/// The element that all ranks get where rank r gave values[r].
+/// What one call is to do.
+struct request {
+  collective which = collective::all_reduce;
+  operation op = operation::sum;
+  int ranks = 1;
+  std::size_t count = 0;
+  int root = 0;
+  std::vector<int> to;  ///< of send_recv: to[r] is the rank that r sends to, or -1
+};
+
+/// How many elements rank `rank` gives, and gets.
+inline std::size_t given(const request& call, int rank) {
+  const std::size_t all = call.count * static_cast<std::size_t>(call.ranks);
+  switch (call.which) {
+    case collective::none:
+    case collective::barrier: return 0;
+    case collective::reduce_scatter:
+    case collective::all_to_all: return all;
+    case collective::scatter: return rank == call.root ? all : 0;
+    case collective::broadcast: return rank == call.root ? call.count : 0;
+    case collective::send_recv: return call.to[static_cast<std::size_t>(rank)] < 0 ? 0 : call.count;
+    default: return call.count;
+  }
+}
+/// The rank that sends to `rank` in a send_recv; -1: none.
+inline int sender_to(const request& call, int rank) {
+  for (int q = 0; q < call.ranks; ++q) {
+    if (call.to[static_cast<std::size_t>(q)] == rank) return q;
+  }
+  return -1;
+}
+inline std::size_t got(const request& call, int rank) {
+  const std::size_t all = call.count * static_cast<std::size_t>(call.ranks);
+  switch (call.which) {
+    case collective::none:
+    case collective::barrier: return 0;
+    case collective::all_gather:
+    case collective::all_to_all: return all;
+    case collective::gather: return rank == call.root ? all : 0;
+    case collective::reduce: return rank == call.root ? call.count : 0;
+    case collective::send_recv: return sender_to(call, rank) < 0 ? 0 : call.count;
+    default: return call.count;
+  }
+}
+
+/// Element `index`, below got(call, rank), of what rank `rank` gets, where given(q, i) is element i
+/// that rank q gave, and an exclusive scan starts from `initial`.
+template <class T, class Given>
+T result(const request& call, int rank, std::size_t index, const T& initial, Given given) {
+  using math = detail::arithmetic<T>;
+  const std::size_t part = static_cast<std::size_t>(rank) * call.count;
+  const auto fold = [&](typename math::accumulator total, int first, int end, std::size_t i) {
+    for (int q = first; q < end; ++q) {
+      total = detail::apply(call.op, total, math::widen(given(q, i)));
+    }
+    if (call.op == operation::avg) total = math::divide(total, call.ranks);
+    return math::narrow(total);
+  };
+  const auto fold_from_first = [&](int end, std::size_t i) {
+    return fold(math::widen(given(0, i)), 1, end, i);
+  };
+  const auto source = [&] { return static_cast<int>(index / call.count); };
+  switch (call.which) {
+    case collective::all_reduce:
+    case collective::reduce: return fold_from_first(call.ranks, index);
+    case collective::reduce_scatter: return fold_from_first(call.ranks, part + index);
+    case collective::inclusive_scan: return fold_from_first(rank + 1, index);
+    case collective::exclusive_scan: return fold(math::widen(initial), 0, rank, index);
+    case collective::all_gather:
+    case collective::gather: return given(source(), index % call.count);
+    case collective::all_to_all: return given(source(), part + index % call.count);
+    case collective::broadcast: return given(call.root, index);
+    case collective::scatter: return given(call.root, part + index);
+    case collective::send_recv: return given(sender_to(call, rank), index);
+    case collective::none:
+    case collective::barrier: break;
+  }
+  return T{};
+}
+
+/// The element that all ranks get by an all-reduce where rank r gave values[r].
 template <class T>
 T all_reduce(operation op, std::span<const T> values) {
-  using math = detail::arithmetic<T>;
-  auto total = math::widen(values[0]);
-  for (std::size_t r = 1; r < values.size(); ++r) {
-    total = detail::apply(op, total, math::widen(values[r]));
-  }
-  if (op == operation::avg) total = math::divide(total, static_cast<int>(values.size()));
-  return math::narrow(total);
+  const request call{collective::all_reduce, op, static_cast<int>(values.size()), 1, 0, {}};
+  return result<T>(call, 0, 0, T{},
+                   [&](int q, std::size_t) { return values[static_cast<std::size_t>(q)]; });
 }
 
 template <class T>

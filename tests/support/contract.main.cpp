@@ -39,7 +39,7 @@ totals& all() {
 
 }  // namespace
 
-TEST_CASE("all_reduce keeps its contract") {
+TEST_CASE("collectives keep their contract") {
   auto& cases = contract_cases();
   std::sort(cases.begin(), cases.end(), [](const contract_case& a, const contract_case& b) {
     return a.group != b.group ? a.group > b.group : a.name < b.name;

@@ -1,0 +1,49 @@
+# The contract suite: the same cases on threads and on GPUs. A header holds the cases of one group; a
+# translation unit registers some of them, for rank counts or element types from … to …, and none
+# takes much more than half a minute to compile. Groups that use the same kernels share one.
+
+# Built apart: the oracle must see no options of a test, and programs are the same everywhere.
+add_library(peerfold_test_contract STATIC ${CMAKE_CURRENT_LIST_DIR}/oracle.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/contract_program.cpp)
+peerfold_own_target(peerfold_test_contract)
+target_include_directories(peerfold_test_contract PUBLIC ${PROJECT_SOURCE_DIR}/tests)
+
+# contract_instances(<variable> <place's header> <group>:<first>:<last>[+…]...): writes a translation
+# unit for each and puts their names into the variable.
+function(contract_instances variable place)
+  if(place MATCHES "cuh$")
+    set(extension cu)
+  else()
+    set(extension cpp)
+  endif()
+  set(files)
+  foreach(unit IN LISTS ARGN)
+    string(MAKE_C_IDENTIFIER ${unit} name)
+    string(REPLACE "+" ";" unit ${unit})
+    set(includes)
+    set(calls)
+    foreach(portion IN LISTS unit)
+      string(REPLACE ":" ";" portion ${portion})
+      list(GET portion 0 group)
+      list(GET portion 1 first)
+      list(GET portion 2 last)
+      string(APPEND includes "#include \"${group}.hpp\"\n")
+      string(APPEND calls "const bool ${group}_${first} = "
+                          "peerfold::test::add_${group}<place, ${first}, ${last}>();\n")
+    endforeach()
+    set(file ${CMAKE_CURRENT_BINARY_DIR}/${name}.${extension})
+    configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/contract_instance.in ${file} @ONLY)
+    list(APPEND files ${file})
+  endforeach()
+  set(${variable} ${files} PARENT_SCOPE)
+endfunction()
+
+# contract_program(<target>...): what the programs need.
+function(contract_program)
+  foreach(program IN LISTS ARGN)
+    target_sources(${program} PRIVATE ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/contract.main.cpp)
+    target_include_directories(${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${program} PRIVATE peerfold_test_contract)
+  endforeach()
+endfunction()
+
