@@ -47,8 +47,6 @@ namespace detail {
 /// One all-reduce as one block of one rank runs it.
 template <element T, policy P, class Load, class Op, class Finish, class Store>
 struct all_reduce_body {
-  static constexpr collective which = collective::all_reduce;
-
   transport::tiling tiles;
   Load load;
   Op op;
@@ -82,7 +80,10 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
   return with_policy<Policies>(options, selected, [&]<policy P>() {
     using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
     const int parts = P.algorithm == algorithm_id::one_shot ? 1 : Team::size;
-    return launch_bodies(team, first, last, count.value(), parts, options,
+    call_signature call = signature_of<P, T>(collective::all_reduce);
+    call.operation = type_number<Op>();
+    call.finish = type_number<Finish>();
+    return launch_bodies(team, first, last, count.value(), parts, call, options,
                          [&](std::size_t r, const transport::tiling& tiles) {
                            return body{tiles, loads[r], op, finish, stores[r]};
                          });

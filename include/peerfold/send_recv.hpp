@@ -98,13 +98,13 @@ outcome<> run_transfers(Team& team, int first, const transfers<Team::size>& pair
     using body = copy_body<T, P, collective::send_recv, algorithm::pair_route,
                            transport::some_peers, load_from<T>, store_to<T>>;
     return launch_bodies(
-        team, first, first + static_cast<int>(M), pairs.count, 1, options,
+        team, first, first + static_cast<int>(M), pairs.count, 1,
+        signature_of<P, T>(collective::send_recv), options,
         [&](std::size_t r, const transport::tiling& tiles) {
           const algorithm::pair_route route{static_cast<int>(r), pairs.to[r], pairs.from[r]};
           transport::some_peers peers;
-          for (const int other : {route.to, route.from}) {
-            if (other >= 0 && other != route.rank) peers.add(other);
-          }
+          if (route.to >= 0 && route.to != route.rank) peers.give_to(route.to);
+          if (route.from >= 0 && route.from != route.rank) peers.get_from(route.from);
           return body{tiles, route, loads[r].data != stores[r].data, peers, loads[r], stores[r]};
         });
   });

@@ -177,7 +177,7 @@ void absent_rank(report& result) {
         result.check(report.kind == fault_kind::timeout, said + "kind");
         result.check(report.rank >= 0 && report.rank < N && report.rank != absent, said + "rank");
         result.check(report.peer == absent, said + "peer");
-        result.check(report.where == collective::all_reduce, said + "collective");
+        result.check(report.call.which == collective::all_reduce, said + "collective");
         result.check(report.channel == 1, said + "channel");
         result.check(report.block >= 0 && report.block < 3, said + "block");
         result.check(report.expected == sync::wire(1), said + "expected number");

@@ -1,6 +1,6 @@
 /// \file
-/// Lines of packet slots that were last written 2^31 messages ago bear the mark of a message to
-/// come. Nobody can run that many messages in a test, so the lines are planted.
+/// Lines of packet slots that were last written 2^15 messages ago bear the mark of a message to
+/// come. The lines are planted.
 #pragma once
 
 #include <peerfold/all_reduce.hpp>
@@ -32,6 +32,14 @@ void stale_lines(report& result) {
   fault_bench<Place, N> bench{options};
   auto& team = bench.team;
 
+  // The call whose lines they pretend to be of: another would be told apart.
+  call_signature large_call =
+      peerfold::detail::signature_of<one_shot_packet, float>(collective::all_reduce);
+  large_call.count = bench.count;
+  large_call.operation = type_number<peerfold::sum>();
+  large_call.finish = type_number<default_finish_t<peerfold::sum, float, N>>();
+  large_call.blocks = 1;
+
   // Every line of every slot, as if the message of that slot after the large one's first tile, or
   // the one after, had been there one round of the marks ago.
   const auto view = team.ranks()->view(0);
@@ -40,8 +48,12 @@ void stale_lines(report& result) {
     for (int peer = 0; peer < N; ++peer) {
       if (peer == rank) continue;
       for (std::uint64_t m = large_message; m < large_message + sync::packet_slots; ++m) {
-        const std::uint64_t stale = std::uint64_t{sync::wire(m)} << 32 | 0xdead'beefu;
-        const std::vector<std::uint64_t> words(2 * lines, stale);
+        const auto mark = sync::mark_of(static_cast<std::uint32_t>(m), digest_of(large_call));
+        std::vector<std::uint64_t> words;
+        for (std::size_t i = 0; i < lines; ++i) {
+          words.push_back(std::uint64_t{mark.low} << 32 | 0xdead'beefu);
+          words.push_back(std::uint64_t{mark.high} << 32 | 0xdead'beefu);
+        }
         bench.place.upload(rank,
                            team.ranks()->view_of(rank, 0).region[0] +
                                view.layout.packet_ring(0, rank, peer) + view.layout.packet_slot(m),

@@ -30,8 +30,9 @@ __device__ void reduce(const pf::sync::channel_view<2>& channel,
                        const scaled& load, const pf::store_to<float>& store) {
   using context = pf::execution::context<2, pf::execution::block_group>;
   __shared__ alignas(16) unsigned char scratch[context::scratch_bytes];
+  const pf::call_signature call{.which = pf::collective::all_reduce};
   context c{channel, local, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x),
-            pf::execution::block_group{}, scratch, pf::collective::all_reduce};
+            pf::execution::block_group{}, scratch, call};
   Transport<float, context> t{c};
   static_cast<void>(pf::algorithm::all_reduce_one_shot(c, t, tiles, load, larger_magnitude{},
                                                        pf::round_to<float>{}, store));

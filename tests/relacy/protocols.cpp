@@ -61,6 +61,9 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
           memory.add_word(&line->high);
         }
       }
+      auto& said = layout.words_of(region, 0, peer);
+      for (auto& greeting : said.greeting) memory.add_word(&greeting);
+      memory.add_word(&said.announcement);
       memory.add_data(region + layout.stores, pf::sync::store_slots * shape.store_bytes);
       words[r] = reinterpret_cast<pf::sync::host_words*>(
           memory.data() + ranks * stride + static_cast<std::size_t>(r) * sizeof(*words[r]));
@@ -75,9 +78,10 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
   void thread(unsigned index) {
     const int rank = static_cast<int>(index) / lanes;
     const int lane = static_cast<int>(index) % lanes;
+    const pf::call_signature call{};
     const pf::execution::thread_group group{barriers[rank], lane, lanes};
     for (int call = 0; call < Scenario::calls; ++call) {
-      context c{view, locals[rank], 0, 1, group, scratch[rank], pf::collective::all_reduce};
+      context c{view, locals[rank], 0, 1, group, scratch[rank], call};
       typename Scenario::transport t{c};
       expect(Scenario::run(c, t));
       t.close();

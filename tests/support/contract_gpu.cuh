@@ -62,6 +62,7 @@ class gpu_place {
   using symmetric_fold_policies = policies<one_shot_store>;
   static constexpr int combined_ranks[max_ranks] = {2, 3, 4, 1, 2, 3, 0, 0};
 #endif
+  static constexpr int most_workers = 1;  // lanes are many anyway
   static constexpr std::size_t large_count = 6'000'001;
   static constexpr errc too_many_blocks = errc::out_of_resources;
 

@@ -57,20 +57,21 @@ TEST_CASE("the order of wire numbers is that of their messages, across the wrap"
   });
 }
 
-// A line that message m left untouched bears the mark of an earlier one, which comes round 2^31
+// A line that message m left untouched bears the mark of an earlier one, which comes round 2^15
 // messages later: on the way there must be a lap that touches every slot, and one that does not
 // depend on the rank's view: the low 32 bits of the number say the same as all 64.
 TEST_CASE("scrub laps") {
   constexpr unsigned slots = peerfold::sync::packet_slots;
+  constexpr std::uint64_t packet_wrap = std::uint64_t{1} << 15;
 
   rc::prop("every slot has one between a message and its namesake", [](std::uint64_t m) {
     const std::uint64_t slot = m % slots;
     bool touched = false;
     for (std::uint64_t lap = (m / numbers::scrub_period + 1) * numbers::scrub_period;
-         lap < m + wrap; lap += numbers::scrub_period) {
+         lap < m + packet_wrap; lap += numbers::scrub_period) {
       for (unsigned i = 0; i < slots; ++i) {
         RC_ASSERT(numbers::on_scrub_lap(lap + i, slots));
-        touched = touched || ((lap + i) % slots == slot && lap + i < m + wrap);
+        touched = touched || ((lap + i) % slots == slot && lap + i < m + packet_wrap);
       }
       RC_ASSERT(!numbers::on_scrub_lap(lap + slots, slots));
       RC_ASSERT(!numbers::on_scrub_lap(lap - 1, slots));
@@ -79,10 +80,30 @@ TEST_CASE("scrub laps") {
   });
 
   rc::prop("are told by the low half of the number", [](std::uint64_t m) {
-    const auto lap = *rc::gen::inRange<std::uint64_t>(0, 1 << 20) * numbers::scrub_period;
+    const auto lap = *rc::gen::inRange<std::uint64_t>(0, 1 << 30) * numbers::scrub_period;
     for (std::uint64_t at : {m, lap, lap + 1, lap + slots}) {
       RC_ASSERT(numbers::on_scrub_lap(at, slots) ==
                 numbers::on_scrub_lap(static_cast<std::uint32_t>(at), slots));
     }
+  });
+}
+
+TEST_CASE("marks of packets") {
+  rc::prop("differ between messages less than 2^15 apart, and are never 0",
+           [](std::uint32_t message, std::uint32_t digest) {
+             const auto apart = *rc::gen::inRange<std::uint32_t>(1, 1u << 15);
+             const auto mark = numbers::mark_of(message, digest);
+             const auto other = numbers::mark_of(message + apart, digest);
+             RC_ASSERT(mark.low != 0u && mark.high != 0u);
+             RC_ASSERT(mark.low != other.low && mark.high != other.high);
+             RC_ASSERT(!numbers::of_another_call(other.low, mark.low));
+             RC_ASSERT(!numbers::of_another_call(mark.low, mark.low));
+           });
+
+  rc::prop("tell calls apart", [](std::uint32_t message, std::uint32_t digest) {
+    const auto other = *rc::gen::distinctFrom(digest);
+    const auto a = numbers::mark_of(message, digest);
+    const auto b = numbers::mark_of(message, other);
+    RC_ASSERT(numbers::of_another_call(b.low, a.low) || numbers::of_another_call(b.high, a.high));
   });
 }

@@ -14,7 +14,7 @@ pf::fault_report report_of(pf::fault_kind kind) {
   report.kind = kind;
   report.rank = 2;
   report.peer = 5;
-  report.where = pf::collective::all_reduce;
+  report.call.which = pf::collective::all_reduce;
   report.channel = 1;
   report.block = 7;
   report.expected = 4294967295u;

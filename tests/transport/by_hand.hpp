@@ -23,6 +23,14 @@ namespace peerfold::test {
 
 using namespace std::chrono_literals;
 
+/// What these ranks call, and how that shows in the two words of a packet's line with data a and b.
+inline constexpr call_signature hand_driven_call{.count = 1, .which = collective::all_reduce};
+inline arch::word_pair packet_line(std::uint64_t message, std::uint32_t a, std::uint32_t b) {
+  const auto mark =
+      sync::mark_of(static_cast<std::uint32_t>(message), digest_of(hand_driven_call));
+  return {std::uint64_t{mark.low} << 32 | a, std::uint64_t{mark.high} << 32 | b};
+}
+
 /// The arenas of N ranks and what their contexts need.
 template <int N>
 class hand_driven_channel {
@@ -49,6 +57,7 @@ class hand_driven_channel {
     for (int r = 0; r < N; ++r) {
       locals_[static_cast<std::size_t>(r)] =
           sync::view_of_rank<N>(arenas_, view_.layout, &words_[static_cast<std::size_t>(r)], r);
+      locals_[static_cast<std::size_t>(r)].digest = digest_of(hand_driven_call);
     }
   }
 
@@ -61,7 +70,7 @@ class hand_driven_channel {
             1,
             execution::thread_group{barrier_[r], 0, 1},
             scratch_[r],
-            collective::all_reduce};
+            hand_driven_call};
   }
 
   /// The same of lane `lane` of two, each a thread of its own.
@@ -73,7 +82,7 @@ class hand_driven_channel {
             1,
             execution::thread_group{barrier_of_two_[r], lane, 2},
             scratch_[r],
-            collective::all_reduce};
+            hand_driven_call};
   }
 
   sync::channel_view<N>& view() { return view_; }

@@ -19,7 +19,7 @@ using channel = pf::test::hand_driven_channel<2>;
 using rank = pf::test::hand_driven_rank<pf::transport::packet, 2>;
 
 constexpr std::uint64_t half_wrap = pf::sync::scrub_period;  // a lap of scrubbing begins there
-constexpr std::uint64_t wrap = std::uint64_t{1} << 31;       // wire numbers come round
+constexpr std::uint64_t wrap = std::uint64_t{1} << 15;       // packets' numbers come round
 
 /// Pretends that messages went over the channel until `last` was the last one.
 void skip_to(channel& c, std::uint64_t last) {
@@ -72,10 +72,10 @@ TEST_CASE("packets arrive as they were sent, whatever the number they start with
 
 TEST_CASE("a line of which one word has arrived is not taken") {
   channel c{41, 20ms};
-  const std::uint64_t mark = std::uint64_t{pf::sync::wire(42)} << 32;
-  const std::uint64_t stale = std::uint64_t{pf::sync::wire(40)} << 32;
+  const auto fresh = pf::test::packet_line(42, 7, 8);
+  const auto stale = pf::test::packet_line(40, 7, 8);
   const auto [low, high] = GENERATE_COPY(table<std::uint64_t, std::uint64_t>(
-      {{mark | 7, stale | 8}, {stale | 7, mark | 8}, {mark | 7, 0}, {0, mark | 8}}));
+      {{fresh.low, stale.high}, {stale.low, fresh.high}, {fresh.low, 0}, {0, fresh.high}}));
   *line(c, 1, 0, 42, 0) = {low, high};
   {
     rank b{c, 1};
@@ -85,6 +85,23 @@ TEST_CASE("a line of which one word has arrived is not taken") {
   CHECK(c.report(1).kind == pf::fault_kind::timeout);
   CHECK(c.report(1).peer == 0);
   CHECK(c.report(1).expected == pf::sync::wire(42));
+}
+
+TEST_CASE("a line of another call is found out") {
+  const auto other = GENERATE(0u, 1u);  // which half of the digest differs
+  channel c{41};
+  auto said = pf::test::packet_line(42, 7, 8);
+  (other == 0 ? said.low : said.high) ^= std::uint64_t{1} << 32;
+  *line(c, 1, 0, 42, 0) = said;
+  {
+    rank b{c, 1};
+    b.send(1, 7);
+    b.commit();
+    CHECK_FALSE(b.receive(1).has_value());
+    CHECK_FALSE(b.release());
+  }
+  CHECK(c.report(1).kind == pf::fault_kind::disagreement);
+  CHECK(c.report(1).peer == 0);
 }
 
 // Two kernels that overlap in part: the second read its numbers before the first ended, and took
@@ -124,10 +141,10 @@ void busy_while_other_lane_waits() {
   pf::test::hand_driven_channel<N> c{0, 20s};
   const auto& layout = c.view().layout;
   c.state(0).busy = 1;
-  const std::uint64_t mark = std::uint64_t{pf::sync::wire(1)} << 32;
   for (int peer = 1; peer < N; ++peer) {
     *reinterpret_cast<pf::arch::word_pair*>(c.region(0) + layout.packet_ring(0, 0, peer) +
-                                            layout.packet_slot(1)) = {mark, mark};
+                                            layout.packet_slot(1)) =
+        pf::test::packet_line(1, 0, 0);
   }
   std::thread lanes[2];
   for (int lane = 0; lane < 2; ++lane) {
@@ -159,12 +176,12 @@ TEST_CASE("a ticket that another kernel holds ends the waits of other lanes too"
 
 TEST_CASE("a line that waits for its second word takes both together") {
   channel c{41};
-  const std::uint64_t mark = std::uint64_t{pf::sync::wire(42)} << 32;
+  const auto whole = pf::test::packet_line(42, 7, 8);
   pf::arch::word_pair* const first = line(c, 1, 0, 42, 0);
-  pf::arch::store_relaxed(&first->low, mark | 7);
+  pf::arch::store_relaxed(&first->low, whole.low);
   std::thread late{[&] {
     std::this_thread::sleep_for(20ms);
-    pf::arch::store_relaxed(&first->high, mark | 8);
+    pf::arch::store_relaxed(&first->high, whole.high);
   }};
   rank b{c, 1};
   const auto got = b.receive(1);
@@ -173,9 +190,9 @@ TEST_CASE("a line that waits for its second word takes both together") {
   CHECK(*got == std::vector<std::uint32_t>{7, 8});
 }
 
-// Message m leaves many lines in its slot, of which small messages rewrite the first only; 2^31
+// Message m leaves many lines in its slot, of which small messages rewrite the first only; 2^15
 // messages on, the awaited mark is theirs. Fails where packet::send() does not scrub.
-TEST_CASE("a line left from message m does not pass for message m + 2^31") {
+TEST_CASE("a line left from message m does not pass for message m + 2^15") {
   const std::uint64_t m = GENERATE(as<std::uint64_t>{}, 7, half_wrap - 1, half_wrap, half_wrap + 1,
                                    half_wrap + 2, wrap - 1, wrap, wrap + 1);
   const bool sender_is_late = GENERATE(true, false);
@@ -196,11 +213,10 @@ TEST_CASE("a line left from message m does not pass for message m + 2^31") {
     REQUIRE(exchange_small(c, next));
   }
   skip_to(c, m + wrap - 1);
-  REQUIRE(pf::sync::wire(m) == pf::sync::wire(m + wrap));
+  REQUIRE(pf::test::packet_line(m, 1, 2).high == pf::test::packet_line(m + wrap, 1, 2).high);
 
   // The first line is there in time.
-  const std::uint64_t mark = std::uint64_t{pf::sync::wire(m + wrap)} << 32;
-  pf::arch::store_relaxed(line(c, 1, 0, m + wrap, 0), {mark | 900, mark | 901});
+  pf::arch::store_relaxed(line(c, 1, 0, m + wrap, 0), pf::test::packet_line(m + wrap, 900, 901));
   auto b = std::make_unique<rank>(c, 1);
   if (sender_is_late) {
     std::thread sender{[&] {

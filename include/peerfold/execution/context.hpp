@@ -5,7 +5,7 @@
 
 #include <peerfold/arch/clock.hpp>
 #include <peerfold/arch/ordered_access.hpp>
-#include <peerfold/core/collective.hpp>
+#include <peerfold/core/call_signature.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/sync/arena.hpp>
 #include <peerfold/sync/delay.hpp>
@@ -22,17 +22,19 @@ class context {
   using group_type = Group;
 
   /// All lanes of the group construct theirs. `scratch` is at least `scratch_bytes` of memory that
-  /// the group shares, aligned to 16; `channel` and `local` outlive the context.
+  /// the group shares, aligned to 16; `channel`, `local` and `call`, which says what is called,
+  /// outlive the context.
   PEERFOLD_HD context(const sync::channel_view<N>& channel, const sync::rank_view<N>& local,
-                      int block, int blocks, Group group, void* scratch, collective which) noexcept
+                      int block, int blocks, Group group, void* scratch,
+                      const call_signature& call) noexcept
       : channel_{channel},
         local_{local},
+        call_{call},
         state_{arch::optimization_barrier(channel.layout.state(local.region[0], block))},
         scratch_{scratch},
         group_{group},
         block_{block},
-        blocks_{blocks},
-        which_{which} {}
+        blocks_{blocks} {}
 
   /// Takes the block's ticket and looks whether the team is poisoned. Transports call it once, as
   /// early as it holds nothing up, and name a number of the block's state with the value that they
@@ -76,6 +78,9 @@ class context {
     return channel_;
   }
 
+  /// The digest of the call.
+  [[nodiscard]] PEERFOLD_HD uint32_t digest() const noexcept { return local_.digest; }
+
   /// The channel's region of the rank `step` after this one; 0: its own.
   [[nodiscard]] PEERFOLD_HD stl::byte* region(int step) const noexcept {
     return local_.region[step];
@@ -94,31 +99,72 @@ class context {
   /// Not 0 once this lane knows of a fault. Lanes of a group may differ: vote before branching.
   [[nodiscard]] PEERFOLD_HD uint32_t poison() const noexcept { return poison_; }
 
-  /// Counts a poll that found nothing; true when the wait must end, because the budget is spent or
-  /// the team was poisoned or aborted. A lane keeps one `since` (from 0) and `polls` (from 0) a
-  /// wait. The expensive looks are taken every `Group::polls_between_looks` polls; the report,
-  /// which names `peer` and the numbers, is left to leave().
-  [[nodiscard]] PEERFOLD_HD bool give_up(uint32_t& polls, uint64_t& since, int peer,
-                                         uint32_t expected, uint32_t seen) noexcept {
-    if (poison_ != 0) return true;
-    if (++polls % Group::polls_between_looks != 0) [[likely]] {
-      arch::pause();
+  /// Counts a poll that found nothing; false when it is time for a look (see give_up()), or this
+  /// lane knows of a fault. A lane keeps one `polls`, from 0, a wait.
+  [[nodiscard]] PEERFOLD_HD bool may_poll(uint32_t& polls) const noexcept {
+    if (poison_ != 0 || ++polls % Group::polls_between_looks == 0) [[unlikely]]
       return false;
-    }
+    arch::pause();
+    return true;
+  }
+
+  /// What a lane waits for.
+  struct wait {
+    int peer;
+    uint32_t expected;   ///< the number on the wire
+    uint32_t seen;       ///< likewise
+    bool disagrees;      ///< whether what came is of another call
+    bool announces;      ///< whether this lane tells the peer that it waits, and for what
+    uint32_t digest;     ///< of the call, as this rank and the peer should see it
+    uint32_t exchanged;  ///< messages that the two have exchanged in this block before this call
+  };
+
+  /// The expensive look: true when the wait must end, because the budget is spent, the ranks
+  /// disagree about the call, or the team was poisoned or aborted. A lane keeps one `since`, from
+  /// 0, a wait. The report is left to leave().
+  ///
+  /// Who waits for messages of one transport while a peer sends by another would never see what is
+  /// wrong; so the two announce their calls to each other, under the number of messages they have
+  /// exchanged, which is the same for both as long as they have made the same calls.
+  [[nodiscard]] PEERFOLD_HD bool give_up(uint64_t& since, const wait& w) noexcept {
+    if (poison_ != 0) return true;
     const uint64_t now = arch::now_ns();
     if (since == 0) since = now;
+    bool disagrees = w.disagrees;
+    if (w.announces) {
+      const uint64_t own = uint64_t{w.exchanged} << 32 | w.digest;
+      const int step = w.peer - rank() + (w.peer < rank() ? N : 0);
+      arch::store_relaxed(&channel_.layout.words_of(region(step), block_, rank()).announcement,
+                          own);
+      const uint64_t theirs =
+          arch::load_relaxed(&channel_.layout.words_of(region(0), block_, w.peer).announcement);
+      disagrees |= theirs != own && theirs >> 32 == w.exchanged && theirs != 0;
+    }
     const uint32_t own = (now - since > channel_.wait_budget_ns ? 1 : 0) | was_busy() |
                          arch::load_relaxed(&local_.host->abort);
     poison_ = own | arch::load_acquire(&local_.poison->poison);
-    if (poison_ == 0) return false;
-    if (own != 0) {
-      awaited_ = peer;
-      expected_ = expected;
-      seen_ = seen;
+    if (poison_ == 0 && !disagrees) return false;
+    if (disagrees) {
+      blame(w);
+    } else if (own != 0) {
+      poison_ = sync::poisoned;
+      awaited_ = w.peer;
+      expected_ = w.expected;
+      seen_ = w.seen;
       // The rank's other lanes need not find out for themselves.
       arch::store_relaxed(&local_.poison->poison, sync::poisoned);
     }
     return true;
+  }
+
+  /// Makes this lane's kernel end with the report that the peer of `w` made another call.
+  PEERFOLD_HD void blame(const wait& w) noexcept {
+    disagreed_ = true;
+    poison_ = sync::poisoned;
+    awaited_ = w.peer;
+    expected_ = w.expected;
+    seen_ = w.seen;
+    arch::store_relaxed(&local_.poison->poison, sync::poisoned);
   }
 
   PEERFOLD_HD void delay(sync::delay_site site, uint64_t message) const noexcept {
@@ -133,34 +179,40 @@ class context {
   }
 
   /// Writes this rank's report, if it is the first, and poisons every rank; nothing where this lane
-  /// was told by another. Once a kernel, and inlined: one that calls functions starts slower.
+  /// was told by another, unless the ranks disagree: then each says what it called. Once a kernel,
+  /// and inlined: one that calls functions starts slower.
   PEERFOLD_HD void report_fault() const noexcept {
-    if (awaited_ < 0 && was_busy() == 0) return;
+    const bool told = awaited_ < 0 && was_busy() == 0;
+    if (told && poison_ != sync::poisoned_by_disagreement) return;
     fault_kind kind = fault_kind::timeout;
-    if (was_busy() != 0) {
+    if (told || disagreed_) {
+      kind = fault_kind::disagreement;
+    } else if (was_busy() != 0) {
       kind = fault_kind::channel_busy;
     } else if (arch::load_relaxed(&local_.host->abort) != 0) {
       kind = fault_kind::aborted;
     }
     if (arch::exchange_local(&local_.poison->claimed, 1) == 0) {
-      local_.host->report = {kind,   rank(),    awaited_, which_, channel_.channel,
+      local_.host->report = {kind,   rank(),    awaited_, call_, channel_.channel,
                              block_, expected_, seen_};
       arch::store_release(&local_.host->faulted, uint32_t{1});
     }
     for (int step = 0; step < N; ++step) {
       auto* words = sync::poison_of(region(step), channel_.layout);
-      arch::store_release(&words->poison, sync::poisoned);  // behind the report
+      arch::store_release(&words->poison, kind == fault_kind::disagreement
+                                              ? sync::poisoned_by_disagreement
+                                              : sync::poisoned);  // behind the report
     }
   }
 
   const sync::channel_view<N>& channel_;
   const sync::rank_view<N>& local_;
+  const call_signature& call_;
   sync::block_state<N>* state_;
   void* scratch_;
   Group group_;
   int block_;
   int blocks_;
-  collective which_;
   uint32_t poison_ = 0;
   uint32_t ticket_ = 0;
   uint32_t started_from_ = 0;
@@ -168,6 +220,7 @@ class context {
   int awaited_ = -1;  ///< with the numbers, what the wait was for that ended in a fault
   uint32_t expected_ = 0;
   uint32_t seen_ = 0;
+  bool disagreed_ = false;  ///< whether it was for another call's message
 };
 
 }  // namespace peerfold::execution

@@ -321,10 +321,11 @@ class gpu_place::ranks {
   [[nodiscard]] error launch_together(int channel, const launch_plan& plan,
                                       const std::array<Body, N>& bodies,
                                       const ranks_together& together, bool& enqueued) {
-    auto arguments = arguments_of<Count>(view(channel), bodies);
+    auto arguments = arguments_of<Count>(view(channel), bodies, plan.call);
     for (int l = 0; l < together.count; ++l) {
       const int q = together.rank[l];
       arguments.local[l] = view_of(q, channel);
+      arguments.local[l].digest = digest_of(plan.call);
       std::memcpy(&arguments.body[l], &bodies[static_cast<std::size_t>(q)], sizeof(Body));
     }
     cudaLaunchConfig_t config{};
@@ -392,9 +393,10 @@ class gpu_place::ranks {
   /// Functors may be neither default-constructible nor assignable; so they start as copies.
   template <int Count, class Body>
   [[nodiscard]] static kernel_arguments<N, Count, Body> arguments_of(
-      const sync::channel_view<N>& channel, const std::array<Body, N>& bodies) {
+      const sync::channel_view<N>& channel, const std::array<Body, N>& bodies,
+      const call_signature& call) {
     return [&]<std::size_t... L>(std::index_sequence<L...>) {
-      return kernel_arguments<N, Count, Body>{{}, {bodies[L]...}, channel};
+      return kernel_arguments<N, Count, Body>{{}, {bodies[L]...}, channel, call};
     }(std::make_index_sequence<Count>{});
   }
 

@@ -31,6 +31,7 @@ struct kernel_arguments {
   sync::rank_view<N> local[Count];
   Body body[Count];
   sync::channel_view<N> channel;
+  call_signature call;  // for reports
 };
 
 template <int N, int Count, class Body>
@@ -47,7 +48,7 @@ __global__ void __launch_bounds__(most_threads, 1)
                  static_cast<int>(gridDim.x),
                  block_group{},
                  scratch,
-                 Body::which};
+                 arguments.call};
   static_cast<void>(arguments.body[l](c));
 }
 

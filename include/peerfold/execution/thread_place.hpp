@@ -117,11 +117,12 @@ class thread_place::ranks {
       sync::channel_view<N> channel;
       sync::rank_view<N> local;
       int blocks;
+      const call_signature* call;
     };
     const auto run = [](const void* opaque, const thread_group& group, void* scratch) {
       const job& j = *static_cast<const job*>(opaque);
       for (int block = 0; block < j.blocks; ++block) {
-        context<N> c{j.channel, j.local, block, j.blocks, group, scratch, Body::which};
+        context<N> c{j.channel, j.local, block, j.blocks, group, scratch, *j.call};
         static_cast<void>((*j.body)(c));
         group.sync();  // the next block uses the same scratch memory
       }
@@ -130,7 +131,8 @@ class thread_place::ranks {
     std::array<std::unique_lock<std::mutex>, N> turns;
     for (int r = first; r < last; ++r) {
       const auto i = static_cast<std::size_t>(r);
-      jobs[i] = {&bodies[i], view(channel), view_of(r, channel), plan.blocks};
+      jobs[i] = {&bodies[i], view(channel), view_of(r, channel), plan.blocks, &plan.call};
+      jobs[i].local.digest = digest_of(plan.call);
       turns[i] = std::unique_lock{crew_of(channel, r).turn()};
     }
     for (int r = first; r < last; ++r) {

@@ -3,6 +3,7 @@
 /// depends on nothing but what all ranks agree on, so every rank makes the same.
 #pragma once
 
+#include <peerfold/core/call_signature.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/sync/arena.hpp>
 #include <peerfold/transport/tile.hpp>
@@ -17,6 +18,7 @@ struct launch_plan {
   int blocks = 1;
   int width = 1;  ///< lanes a block
   transport::tiling tiles;
+  call_signature call;
 };
 
 namespace detail {

@@ -8,6 +8,7 @@
 #include <peerfold/algorithm/exchange.hpp>
 #include <peerfold/algorithm/reduce_exchange.hpp>
 #include <peerfold/algorithm/route.hpp>
+#include <peerfold/core/call_signature.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
@@ -46,8 +47,6 @@ using transport_of =
 /// A copying collective as one block of one rank runs it.
 template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
 struct copy_body {
-  static constexpr collective which = Which;
-
   transport::tiling tiles;
   Route route;
   bool keeps;
@@ -76,8 +75,6 @@ struct copy_body {
 template <element T, policy P, collective Which, class Load, class Op, class Finish, class Store,
           class Range>
 struct fold_body {
-  static constexpr collective which = Which;
-
   transport::tiling tiles;
   algorithm::route_of<Which> route;
   bool folds;
@@ -100,18 +97,31 @@ struct fold_body {
   }
 };
 
+/// The signature of a call by policy P, but for what launch_bodies() knows.
+template <policy P, element T>
+[[nodiscard]] call_signature signature_of(collective which, int root = 0) {
+  call_signature call;
+  call.which = which;
+  call.element = type_number<T>();
+  call.root = is_rooted(which) ? root : 0;
+  call.algorithm = static_cast<std::uint8_t>(P.algorithm);
+  call.transport = static_cast<std::uint8_t>(P.transport);
+  return call;
+}
+
 /// Launches ranks [first, last): make(r, tiles) is the body of rank r, where a tile of the
-/// message of `count` elements has `parts` shares.
+/// message of `count` elements has `parts` shares. `call` is what ranks must agree on beside that.
 template <class Team, class Make>
 [[nodiscard]] error launch_bodies(Team& team, int first, int last, std::size_t count, int parts,
-                                  const call_options& options, const Make& make) {
+                                  const call_signature& call, const call_options& options,
+                                  const Make& make) {
   using body = decltype(make(std::size_t{}, transport::tiling{}));
   using context = typename Team::place_type::template context<Team::size>;
   auto& ranks = *team.ranks();
   const auto& shape = ranks.shape(options.channel);
   const int blocks =
       options.max_blocks == 0 ? shape.blocks : std::min(shape.blocks, options.max_blocks);
-  const launch_plan plan = make_plan<typename body::template transport_type<context>>(
+  launch_plan plan = make_plan<typename body::template transport_type<context>>(
       count, static_cast<std::uint32_t>(parts), shape, blocks, ranks.narrowest(), ranks.widest());
   constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
   if (count / plan.tiles.share() >= most_shares) {
@@ -119,6 +129,9 @@ template <class Team, class Make>
                         std::to_string(most_shares) + " tiles of " +
                         std::to_string(plan.tiles.share()) + "; split the call");
   }
+  plan.call = call;
+  plan.call.count = count;
+  plan.call.blocks = static_cast<std::uint16_t>(plan.blocks);
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
     return std::array<body, Team::size>{make(R, plan.tiles)...};
   }(std::make_index_sequence<Team::size>{});
@@ -162,7 +175,8 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
     using route = algorithm::route_of<Which>;
     using body = copy_body<T, P, Which, route, transport::every_peer, Load, Store>;
     return launch_bodies(
-        team, first, last, count, 1, options, [&](std::size_t r, const transport::tiling& tiles) {
+        team, first, last, count, 1, signature_of<P, T>(Which, root), options,
+        [&](std::size_t r, const transport::tiling& tiles) {
           return body{tiles, route{count, root}, keeps[r], {}, loads[r], stores[r]};
         });
   });
@@ -179,8 +193,12 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
   return with_policy<Policies>(options, selected, [&]<policy P>() {
     using route = algorithm::route_of<Which>;
     using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
+    call_signature call = signature_of<P, T>(Which, root);
+    call.operation = type_number<Op>();
+    call.finish = type_number<Finish>();
     return launch_bodies(
-        team, first, last, count, 1, options, [&](std::size_t r, const transport::tiling& tiles) {
+        team, first, last, count, 1, call, options,
+        [&](std::size_t r, const transport::tiling& tiles) {
           const bool folds = !route::rooted || static_cast<int>(r) == root;
           return body{tiles, route{count, root}, folds, loads[r], op, finish, stores[r], ranges[r]};
         });

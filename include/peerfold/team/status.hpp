@@ -2,23 +2,81 @@
 /// What a team knows of its faults.
 #pragma once
 
+#include <peerfold/core/call_signature.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/core/reduction_op.hpp>
+#include <peerfold/policy/policy.hpp>
 #include <peerfold/sync/fault.hpp>
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace peerfold {
 
-/// A report in words, naming the rank that did not arrive.
+namespace detail {
+
+/// The names of the types that have one here.
+template <class... Types>
+[[nodiscard]] std::string type_name(std::uint32_t number,
+                                    const std::array<const char*, sizeof...(Types)>& names,
+                                    const char* other) {
+  const std::array<std::uint32_t, sizeof...(Types)> numbers{type_number<Types>()...};
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] == number) return names[i];
+  }
+  return other;
+}
+
+[[nodiscard]] inline std::string element_name(std::uint32_t number) {
+  std::string name = type_name<float, double, std::int32_t, std::uint32_t, std::int64_t,
+                               std::uint64_t, std::int8_t, std::uint8_t>(
+      number, {"float", "double", "int32", "uint32", "int64", "uint64", "int8", "uint8"}, "");
+#if PEERFOLD_HAS_FLOAT16
+  if (name.empty()) name = type_name<__half, __nv_bfloat16>(number, {"half", "bfloat16"}, "");
+#endif
+  return name.empty() ? "elements of another type" : name;
+}
+
+[[nodiscard]] inline std::string operator_name(std::uint32_t number) {
+  return type_name<sum, prod, min, max, avg>(number, {"sum", "prod", "min", "max", "avg"},
+                                             "another operator");
+}
+
+}  // namespace detail
+
+/// What a rank called, in words: "all_reduce of 1000 float, sum, one_shot/packet, 8 blocks".
+inline std::string to_string(const call_signature& call) {
+  std::string text = to_string(call.which);
+  if (call.element == 0) return text;
+  text += " of ";
+  text += std::to_string(call.count);
+  text += ' ';
+  text += detail::element_name(call.element);
+  if (call.operation != 0) {
+    text += ", ";
+    text += detail::operator_name(call.operation);
+  }
+  if (is_rooted(call.which)) text += ", root " + std::to_string(call.root);
+  text += ", ";
+  text += to_string(
+      policy{static_cast<algorithm_id>(call.algorithm), static_cast<transport_id>(call.transport)});
+  text += ", " + std::to_string(call.blocks) + (call.blocks == 1 ? " block" : " blocks");
+  return text;
+}
+
+/// A report in words, naming the rank that did not arrive, or what this rank called where others
+/// called something else.
 inline std::string to_string(const fault_report& report) {
   std::string text = "rank ";
   text += std::to_string(report.rank);
   text += " in ";
-  text += to_string(report.where);
+  text += report.kind == fault_kind::disagreement ? to_string(report.call)
+                                                  : to_string(report.call.which);
   text += " (channel ";
   text += std::to_string(report.channel);
   text += ", block ";
@@ -39,6 +97,12 @@ inline std::string to_string(const fault_report& report) {
       return text +
              " found its channel in use by another kernel: order the calls of a channel, "
              "or use one channel each";
+    case fault_kind::disagreement:
+      return text +
+             (report.peer < 0
+                  ? std::string{" was told that ranks made different calls"}
+                  : " found that rank " + std::to_string(report.peer) + " made another call") +
+             ": all ranks make the same calls, in the same order on a channel";
     case fault_kind::none: break;
   }
   return "no fault";

@@ -76,11 +76,13 @@ class packet
     const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
     stl::byte* line = line_there(step) + c_.channel().layout.packet_slot(message);
-    const uint64_t mark = static_cast<uint64_t>(sync::wire(message)) << 32;
+    const sync::packet_mark mark = sync::mark_of(message, digest_for(to));
+    const uint64_t low = uint64_t{mark.low} << 32;
+    const uint64_t high = uint64_t{mark.high} << 32;
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
           const auto data = bit_cast<words>(values.at[u]);
-          arch::store_relaxed(at(line, i), {mark | data.at[0], mark | data.at[1]});
+          arch::store_relaxed(at(line, i), {low | data.at[0], high | data.at[1]});
         });
     // Behind the stores, which the peer waits for.
     if (sync::on_scrub_lap(arch::optimization_barrier(message), sync::packet_slots)) [[unlikely]] {
@@ -199,11 +201,11 @@ class packet
     arrivals in;
     in.rank_ = arch::optimization_barrier(c_.rank());
     stl::byte* from[most_others];
-    uint32_t mark[most_others];
+    sync::packet_mark mark[most_others];
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
       const uint32_t message = static_cast<uint32_t>(before(j).received) + receipts_;
-      mark[j] = sync::wire(message);
+      mark[j] = sync::mark_of(message, digest_for(peer(j)));
       from[j] = line_here(j) + c_.channel().layout.packet_slot(message);
     }
     for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
@@ -234,7 +236,8 @@ class packet
           }
         }
         if (missing == 0) break;
-        if (gave_up(polls, since, missing, mark, line)) {
+        if (c_.may_poll(polls)) continue;
+        if (gave_up(since, missing, mark, line)) {
           fault_ = 1;
           break;
         }
@@ -250,26 +253,41 @@ class packet
     return in;
   }
 
-  PEERFOLD_HD static bool is_message(const arch::word_pair& line, uint32_t mark) noexcept {
-    return static_cast<uint32_t>(line.low >> 32) == mark &&
-           static_cast<uint32_t>(line.high >> 32) == mark;
+  PEERFOLD_HD static bool is_message(const arch::word_pair& line,
+                                     const sync::packet_mark& mark) noexcept {
+    return static_cast<uint32_t>(line.low >> 32) == mark.low &&
+           static_cast<uint32_t>(line.high >> 32) == mark.high;
   }
 
-  [[nodiscard]] PEERFOLD_HD bool gave_up(uint32_t& polls, uint64_t& since, uint32_t missing,
-                                         const uint32_t* mark,
+  /// The digest of the call, as this rank and `peer` should see it.
+  [[nodiscard]] PEERFOLD_HD uint32_t digest_for(int peer) const noexcept {
+    return c_.digest() + peers_.salt(c_.rank(), peer);
+  }
+
+  /// Whether the wait for the peers in `missing` must end. It is said to be for the first of them
+  /// that sent something else, or else for the first.
+  [[nodiscard]] PEERFOLD_HD bool gave_up(uint64_t& since, uint32_t missing,
+                                         const sync::packet_mark* mark,
                                          const arch::word_pair* line) noexcept {
-    int first = 0;
-    uint32_t expected = mark[0];
-    auto seen = static_cast<uint32_t>(line[0].low >> 32);
+    typename Context::wait w{};
+    w.peer = -1;
     PEERFOLD_UNROLL
-    for (int j = 1; j < others; ++j) {
-      if ((missing & ((1u << j) - 1)) == 0) {
-        first = j;
-        expected = mark[j];
-        seen = static_cast<uint32_t>(line[j].low >> 32);
-      }
+    for (int j = others - 1; j >= 0; --j) {
+      if ((missing >> j & 1u) == 0) continue;
+      const auto seen = static_cast<uint32_t>(line[j].low >> 32);
+      const bool disagrees =
+          sync::of_another_call(seen, mark[j].low) ||
+          sync::of_another_call(static_cast<uint32_t>(line[j].high >> 32), mark[j].high);
+      if (w.disagrees && !disagrees) continue;
+      w.peer = peer(j);
+      w.expected = mark[j].low >> 16;
+      w.seen = seen >> 16;
+      w.disagrees = disagrees;
+      w.digest = digest_for(peer(j));
+      w.exchanged = static_cast<uint32_t>(before(j).sent + c_.state().store[j].sent);
     }
-    return c_.give_up(polls, since, peer(first), expected, seen);
+    w.announces = c_.group().elect();
+    return c_.give_up(since, w);
   }
 
   /// Wipes the lines of a peer's slot from line `used` on, which this message leaves as earlier

@@ -82,6 +82,9 @@ class store_flag
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
+    if (commits_ == 0 && c_.group().elect()) {
+      arch::store_relaxed(&greeting(c_.region(step), c_.rank(), message), greeting_of(to, message));
+    }
   }
 
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
@@ -213,8 +216,44 @@ class store_flag
     });
     ok_ = !c_.group().any(!here || c_.look_at_ticket() != 0);
     credits_shared_ = true;
+    if (receipts_ == 1) ok_ = ok_ && agree();
     in.ok_ = ok_;
     return in;
+  }
+
+  /// Whether all peers made this call, as the first messages say: the same for all lanes.
+  [[nodiscard]] PEERFOLD_HD bool agree() noexcept {
+    int other = -1;
+    PEERFOLD_UNROLL
+    for (int j = 0; j < others; ++j) {
+      const uint64_t message = before(peer(j)).received + 1;
+      if (peers_.has(peer(j)) && arch::load_relaxed(&greeting(c_.region(0), peer(j), message)) !=
+                                     greeting_of(peer(j), message)) {
+        other = peer(j);
+      }
+    }
+    if (other < 0) [[likely]]
+      return true;
+    const auto number = sync::wire(before(other).received + 1);
+    typename Context::wait w{};
+    w.peer = other;
+    w.expected = w.seen = number;
+    c_.blame(w);
+    return false;
+  }
+
+  /// What `peer` says of its call with message `message`, in a rank's region, and what it ought to
+  /// say between this rank and `peer`.
+  [[nodiscard]] PEERFOLD_HD uint32_t& greeting(stl::byte* region, int peer,
+                                               uint64_t message) const noexcept {
+    auto& words = c_.channel().layout.words_of(region, c_.block(), peer);
+    return words.greeting[static_cast<uint32_t>(message) % sync::store_slots];
+  }
+  [[nodiscard]] PEERFOLD_HD uint32_t greeting_of(int peer, uint64_t message) const noexcept {
+    return sync::greeting_of(static_cast<uint32_t>(message), digest_for(peer));
+  }
+  [[nodiscard]] PEERFOLD_HD uint32_t digest_for(int peer) const noexcept {
+    return c_.digest() + peers_.salt(c_.rank(), peer);
   }
 
   PEERFOLD_HD static uint32_t credit_of(uint64_t flag) noexcept {
@@ -283,7 +322,17 @@ class store_flag
     for (;;) {
       const uint64_t seen = arch::load_acquire(flag);
       if (arrived(seen)) return seen;
-      if (!here || c_.give_up(polls, since, peer, expected, static_cast<uint32_t>(seen))) {
+      if (!here) return seen;
+      if (c_.may_poll(polls)) continue;
+      typename Context::wait w{};
+      w.peer = peer;
+      w.expected = expected;
+      w.seen = static_cast<uint32_t>(seen);
+      w.announces = true;
+      w.digest = digest_for(peer);
+      const int j = sync::peer_index<n>(peer, c_.rank());
+      w.exchanged = static_cast<uint32_t>(before(peer).sent + c_.state().packet[j].sent);
+      if (c_.give_up(since, w)) {
         here = false;
         return seen;
       }

@@ -1,0 +1,69 @@
+/// \file
+/// Call signatures: what ranks must agree on in a call, and the digest by which they find out
+/// whether they do.
+#pragma once
+
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+
+namespace peerfold {
+
+namespace detail {
+
+/// FNV-1a, 32 bits.
+constexpr uint32_t hash_text(const char* text) noexcept {
+  uint32_t hash = 2'166'136'261u;
+  for (; *text != '\0'; ++text) hash = (hash ^ static_cast<unsigned char>(*text)) * 16'777'619u;
+  return hash;
+}
+
+/// Spreads the bits of a word; the constants are those of MurmurHash3's finaliser.
+PEERFOLD_HD constexpr uint64_t spread(uint64_t x) noexcept {
+  x = (x ^ (x >> 33)) * 0xff51'afd7'ed55'8ccdu;
+  x = (x ^ (x >> 33)) * 0xc4ce'b9fe'1a85'ec53u;
+  return x ^ (x >> 33);
+}
+
+}  // namespace detail
+
+/// A number for a type: the same in all translation units that a compiler made.
+template <class T>
+constexpr uint32_t type_number() noexcept {
+#if defined(_MSC_VER) && !defined(__clang__)
+  return detail::hash_text(__FUNCSIG__);
+#else
+  return detail::hash_text(__PRETTY_FUNCTION__);
+#endif
+}
+
+/// What ranks must agree on in a call. Two ranks with the same digest are taken to agree: of calls
+/// that differ, one pair in 2^32 goes unnoticed.
+struct call_signature {
+  uint64_t count = 0;  ///< elements of a part
+  collective which = collective::none;
+  uint32_t element = 0;    ///< type_number() of the element type; 0: not known
+  uint32_t operation = 0;  ///< of the operator; 0: nothing is folded
+  uint32_t finish = 0;     ///< of the finish functor
+  int32_t root = 0;        ///< where there is one
+  uint16_t blocks = 0;     ///< that a rank uses
+  uint8_t algorithm = 0;   ///< as in the policy
+  uint8_t transport = 0;   ///< likewise
+
+  friend PEERFOLD_HD constexpr bool operator==(const call_signature&,
+                                               const call_signature&) = default;
+};
+
+/// The digest of a signature.
+PEERFOLD_HD constexpr uint32_t digest_of(const call_signature& call) noexcept {
+  uint64_t hash = detail::spread(call.count + 1);
+  const auto add = [&](uint64_t high, uint64_t low) {
+    hash = detail::spread(hash ^ (high << 32 | low));
+  };
+  add(static_cast<uint32_t>(call.which), call.element);
+  add(call.operation, call.finish);
+  add(static_cast<uint32_t>(call.root),
+      uint32_t{call.blocks} << 16 | uint32_t{call.algorithm} << 8 | call.transport);
+  return static_cast<uint32_t>(hash ^ (hash >> 32));
+}
+
+}  // namespace peerfold
