@@ -122,11 +122,10 @@ message message_of(collective which, element type, int ranks, std::size_t bytes)
 }
 
 double bus_factor(collective which, int ranks) {
-  const message m{which, element::float32, ranks, 1};
   const double others = (ranks - 1.0) / ranks;
   if (which == collective::all_reduce) return 2 * others;
   // Of several parts a rank's own stays where it is.
-  return m.parts_given() > 1 || m.parts_got() > 1 ? others : 1;
+  return peerfold::parts_given(which, 2) > 1 || peerfold::parts_got(which, 2) > 1 ? others : 1;
 }
 
 double floor_us(const limits& l, const message& m, const std::vector<int>& devices) {
