@@ -7,15 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "collective.hpp"
 #include "element.hpp"
 #include "stopwatch.hpp"
 #include "verify.hpp"
 
 namespace bench {
 
-enum class placement { out_of_place, in_place };
-
-// An all-reduce of one element type and operator over a fixed set of ranks.
+// A collective of one element type and operator over a fixed set of ranks.
 class implementation {
  public:
   struct identity {
@@ -38,10 +37,12 @@ class implementation {
   // sums are exact in any order.
   virtual bool reproducible() const = 0;
 
-  // Whether it can be run with this many elements.
+  // Whether it can be run with parts of this many elements, and whether it can be run there.
   virtual bool supports(std::size_t count) const = 0;
+  virtual bool runs(placement where) const = 0;
 
-  // Makes buffers() hold `count` elements each. Called before enqueue, and again for each size.
+  // Makes room in buffers() for parts of `count` elements. Called before enqueue, and again for
+  // each size.
   virtual void prepare(std::size_t count) = 0;
 
   // Gives the buffers of the last prepare() back.
@@ -51,23 +52,25 @@ class implementation {
   // The streams that enqueue() uses.
   virtual std::span<const lane> lanes() const = 0;
 
-  // Enqueues that many all-reduces of every rank, one after the other, without waiting. Out of
-  // place from buffers().in to buffers().out; in place in buffers().out. May be captured.
+  // Enqueues that many calls of every rank, one after the other, without waiting, from and to
+  // where buffers().input() and output() say. May be captured.
   virtual void enqueue(placement where, int calls) = 0;
 
   // Throws with the report where a call has failed. Called when the streams are empty.
   virtual void check_health() = 0;
 };
 
-// The ranks and what they reduce.
+// The ranks and what they do.
 struct assignment {
+  collective which = collective::all_reduce;
   element type = element::float32;
   reduction op = reduction::sum;
-  std::vector<int> devices;  // of each rank
-  std::size_t max_count = 0;
+  std::vector<int> devices;   // of each rank
+  std::size_t max_bytes = 0;  // of a message
   int max_blocks = 0;
   int multiprocessors = 0;  // of the smallest GPU
   int ranks() const { return static_cast<int>(devices.size()); }
+  message call(std::size_t count) const { return {which, type, ranks(), count}; }
 };
 
 }  // namespace bench

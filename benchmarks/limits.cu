@@ -180,8 +180,8 @@ void measure_traffic(limits& result, std::span<const lane> lanes, int multiproce
   if (lanes.size() < 2) return;
 
   result.copy_engine = rate{by_engine(false), 0};
-  const auto by_blocks = [&](int blocks, bool store) {
-    const double us = time_in_graph(lanes, calls, 7, [&](const lane& l, std::size_t i) {
+  const auto by_blocks = [&](std::span<const lane> senders, int blocks, bool store) {
+    const double us = time_in_graph(senders, calls, 7, [&](const lane& l, std::size_t i) {
       uint4* const target = to[store ? next(i) : i].as<uint4>();
       const uint4* const source = from[store ? i : next(i)].as<uint4>();
       copy_lines<<<static_cast<unsigned>(blocks), 512, 0, l.stream>>>(target, source, bytes / 16);
@@ -192,10 +192,13 @@ void measure_traffic(limits& result, std::span<const lane> lanes, int multiproce
   const auto best = [](const std::vector<rate>& rates) {
     return *std::ranges::max_element(rates, {}, &rate::gigabytes_per_second);
   };
+  std::vector<rate> alone;
   for (const int blocks : {24, 48, multiprocessors}) {
-    result.stores_by_blocks.push_back(by_blocks(blocks, true));
-    result.loads_by_blocks.push_back(by_blocks(blocks, false));
+    result.stores_by_blocks.push_back(by_blocks(lanes, blocks, true));
+    result.loads_by_blocks.push_back(by_blocks(lanes, blocks, false));
+    alone.push_back(by_blocks(lanes.first(1), blocks, true));
   }
+  result.stores_alone = best(alone);
   result.stores = best(result.stores_by_blocks);
   result.loads = best(result.loads_by_blocks);
 }
@@ -222,19 +225,6 @@ limits measure_limits(const machine& where, const std::vector<int>& devices) {
   measure_flags(result, lanes);
   measure_traffic(result, lanes, first.multiprocessors);
   return result;
-}
-
-double all_reduce_floor_us(const limits& l, std::size_t bytes, int ranks) {
-  const double size = static_cast<double>(bytes);
-  const double latency = l.launch_us + (ranks > 1 ? l.flag_relaxed_us : 0);
-  double traffic = 0;
-  if (l.stores) {
-    const double share = 2.0 * (l.gpus - 1) / l.gpus;  // of the message, sent by each GPU
-    traffic = size * share / l.stores->gigabytes_per_second * 1e-3;
-  } else if (2.0 * ranks * size > static_cast<double>(l.l2_bytes)) {
-    traffic = size * ranks / l.local_copy.gigabytes_per_second * 1e-3;
-  }
-  return std::max(latency, traffic);
 }
 
 }  // namespace bench

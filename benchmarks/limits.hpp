@@ -25,6 +25,7 @@ struct limits {
   std::optional<rate> stores;
   std::optional<rate> loads;
   std::optional<rate> copy_engine;
+  std::optional<rate> stores_alone;  // the first GPU's to its neighbour while nothing comes back
   std::vector<rate> stores_by_blocks;
   std::vector<rate> loads_by_blocks;
   rate local_copy;           // bytes moved once
@@ -32,10 +33,5 @@ struct limits {
 };
 
 limits measure_limits(const machine& where, const std::vector<int>& devices);
-
-// The least time of an all-reduce: the larger of launch gap + one-way flag, and of the bytes
-// that each GPU has to send over the rate of its stores. On one GPU every input is read and
-// every output written once instead, and that counts where they do not fit into L2.
-double all_reduce_floor_us(const limits& l, std::size_t bytes, int ranks);
 
 }  // namespace bench

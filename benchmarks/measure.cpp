@@ -9,10 +9,8 @@ namespace {
 problem next_problem(const implementation& what, const assignment& ranks, std::size_t count) {
   static std::uint32_t seed = 0;  // fresh inputs for every check
   problem p;
-  p.type = ranks.type;
+  p.call = ranks.call(count);
   p.op = ranks.op;
-  p.count = count;
-  p.ranks = ranks.ranks();
   p.kind = what.reproducible() ? values::reals : values::integers;
   p.seed = ++seed;
   return p;
@@ -22,19 +20,20 @@ problem next_problem(const implementation& what, const assignment& ranks, std::s
 // before a capture.
 std::uint64_t run_once(implementation& what, const problem& p, placement where) {
   const rank_pointers& at = what.buffers();
-  const bool in_place = where == placement::in_place;
-  fill_inputs(p, at, in_place ? at.out : at.in);
-  if (!in_place) {
+  fill_inputs(p, at, where);
+  if (where == placement::out_of_place) {
     poison_outputs(p, at);
-    const std::uint64_t elements = p.count * at.out.size();
-    if (count_wrong(p, at) < elements - elements / 1000) {  // random integers may hit the pattern
+    std::uint64_t elements = 0;
+    for (int rank = 0; rank < p.call.ranks; ++rank) elements += p.call.got_by(rank);
+    if (count_wrong(p, at, where) <
+        elements - elements / 1000) {  // random integers may hit the pattern
       throw std::logic_error("the check took a poisoned output for a result");
     }
   }
   what.enqueue(where, 1);
   wait_for(what.lanes());
   what.check_health();
-  return count_wrong(p, at);
+  return count_wrong(p, at, where);
 }
 
 timing_plan plan_for(const options& how, std::size_t bytes) {
@@ -60,7 +59,7 @@ int calls_for(const options& how, std::size_t bytes) {
 
 figure measure(implementation& what, const assignment& ranks, const options& how, std::size_t count,
                placement where) {
-  const std::size_t bytes = count * bytes_of(ranks.type);
+  const std::size_t bytes = ranks.call(count).bytes();
   const rank_pointers& at = what.buffers();
   figure result;
   result.wrong = run_once(what, next_problem(what, ranks, count), where);
@@ -69,9 +68,9 @@ figure measure(implementation& what, const assignment& ranks, const options& how
   timing_plan plan = plan_for(how, bytes);
   if (where == placement::in_place) {
     // The calls of a replay work on one another's results, so each replay starts afresh.
-    plan.before_each = [&] { fill_inputs(timed, at, at.out); };
+    plan.before_each = [&] { fill_inputs(timed, at, where); };
   } else {
-    fill_inputs(timed, at, at.in);
+    fill_inputs(timed, at, where);
     poison_outputs(timed, at);
   }
   // In eager mode the recording only tells the grid.
@@ -86,13 +85,12 @@ figure measure(implementation& what, const assignment& ranks, const options& how
   });
   what.check_health();
   if (where == placement::out_of_place) {
-    result.wrong += count_wrong(timed, at);
+    result.wrong += count_wrong(timed, at, where);
   } else {
     result.wrong += run_once(what, next_problem(what, ranks, count), where);
   }
-  const double n = ranks.ranks();
   result.algorithm_gbps = static_cast<double>(bytes) / result.time_us * 1e-3;
-  result.bus_gbps = result.algorithm_gbps * 2 * (n - 1) / n;
+  result.bus_gbps = result.algorithm_gbps * bus_factor(ranks.which, ranks.ranks());
   return result;
 }
 
@@ -101,7 +99,7 @@ comparison compare(implementation& generic, implementation& hand, const assignme
   comparison result;
   result.generic = generic.who();
   result.hand = hand.who();
-  result.bytes = count * bytes_of(ranks.type);
+  result.bytes = ranks.call(count).bytes();
   timing_plan plan = plan_for(how, result.bytes);
   plan.replays = 1;
   plan.warm_up = 1;

@@ -31,6 +31,7 @@ struct row {
 };
 
 struct table {
+  collective which = collective::all_reduce;
   implementation::identity who;
   std::vector<row> rows;
 };
@@ -49,7 +50,7 @@ struct comparison {
 // Calls in one graph: many for small messages, few for large ones.
 int calls_for(const options& how, std::size_t bytes);
 
-// Measures and checks one size; the caller prepares and releases the buffers.
+// Measures and checks parts of `count` elements; the caller prepares and releases the buffers.
 figure measure(implementation& what, const assignment& ranks, const options& how, std::size_t count,
                placement where);
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <iostream>
 #include <limits>
+#include <peerfold/policy/policy.hpp>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -17,9 +18,6 @@
 
 namespace bench {
 namespace {
-
-constexpr std::array known_policies = {"automatic", "one_shot/packet", "one_shot/store",
-                                       "two_shot/packet", "two_shot/store"};
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -64,15 +62,39 @@ void require(bool condition, const std::string& message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-void finish(options& values, const std::string& type, const std::string& op,
-            const std::string& memory) {
+// The collectives named, each once.
+std::vector<collective> parse_collectives(const std::vector<std::string>& words) {
+  std::vector<collective> out;
+  for (const std::string& word : words) {
+    const collective which = *parse_collective(word);
+    if (std::ranges::find(out, which) == out.end()) out.push_back(which);
+  }
+  return out;
+}
+
+void require_policies(const options& values) {
+  for (const collective which : values.which) {
+    const auto names = policies_of(which, takes_symmetric(which));
+    for (const std::string& policy : values.policies) {
+      if (policy == to_string(peerfold::automatic)) continue;
+      require(std::ranges::find(names, policy) != names.end(),
+              "--policy: " + policy + " is no policy of " + std::string(name_of(which)) +
+                  ", which has " + joined({names.begin(), names.end()}));
+    }
+  }
+}
+
+void finish(options& values, const std::vector<std::string>& words, const std::string& type,
+            const std::string& op, const std::string& memory) {
+  values.named = std::ranges::find(words, "all") == words.end();
+  values.which =
+      values.named ? parse_collectives(words) : std::vector(collectives.begin(), collectives.end());
   values.type = *parse_element(type);
   values.op = *parse_reduction(op);
   values.symmetric = memory != "ordinary";
   values.ordinary = memory != "symmetric";
-  if (std::ranges::find(values.policies, "all") != values.policies.end()) {
-    values.policies.assign(known_policies.begin(), known_policies.end());
-  }
+  if (std::ranges::find(values.policies, "all") != values.policies.end()) values.policies.clear();
+  require_policies(values);
   const std::size_t element_bytes = bytes_of(values.type);
   require(values.min_bytes >= element_bytes, "--min-bytes: " + std::to_string(values.min_bytes) +
                                                  " is less than one " + type + " (" +
@@ -108,6 +130,7 @@ std::vector<std::size_t> options::sizes() const {
 command_line parse_command_line(int argc, const char* const* argv) {
   command_line result;
   options& v = result.values;
+  std::vector<std::string> words = {"all_reduce"};
   std::string type = "float";
   std::string op = "sum";
   std::string memory = "both";
@@ -124,11 +147,16 @@ command_line parse_command_line(int argc, const char* const* argv) {
       "peerfold-bench");
   app.get_formatter()->column_width(40);
   const CLI::Validator size(read_size, "");
-  std::vector<std::string> policies(known_policies.begin(), known_policies.end());
+  std::vector<std::string> known;
+  for (const collective which : collectives) known.emplace_back(name_of(which));
+  known.emplace_back("all");
+  std::vector<std::string> policies = {std::string(to_string(peerfold::automatic))};
+  for (const auto& policy : peerfold::known_policies) policies.emplace_back(to_string(policy));
   policies.emplace_back("all");
 
-  app.add_option("--collective", v.collective, "what to measure")
-      ->check(one_of({"all_reduce"}))
+  app.add_option("--collective", words, "collectives, or all: " + joined(known))
+      ->delimiter(',')
+      ->check(one_of(known))
       ->capture_default_str();
   app.add_option("--min-bytes", v.min_bytes,
                  "smallest message, such as 1024, 1K or 64KiB (default 1K = 1024)")
@@ -151,7 +179,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
   app.add_option("--devices", v.devices, "device of each rank, such as 0,1 or 0,0,1,1")
       ->delimiter(',')
       ->check(CLI::Range(0, 1023));
-  app.add_option("--policy", v.policies, "policies, or all: " + joined(policies))
+  app.add_option("--policy", v.policies,
+                 "policies, or all that a collective has: " + joined(policies))
       ->delimiter(',')
       ->check(one_of(policies))
       ->capture_default_str();
@@ -190,7 +219,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
     v.nccl = nccl == "auto";
     v.rival = rival == "on";
     v.limits = limits == "on";
-    finish(v, type, op, memory);
+    finish(v, words, type, op, memory);
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();
     result.exit_status = 0;

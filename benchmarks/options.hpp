@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "collective.hpp"
 #include "element.hpp"
 
 namespace bench {
 
 struct options {
-  std::string collective = "all_reduce";
+  std::vector<collective> which = {collective::all_reduce};
+  bool named = true;  // false where which is all that are compiled in
   std::size_t min_bytes = std::size_t{1} << 10;
   std::size_t max_bytes = std::size_t{256} << 20;
   std::size_t factor = 4;
@@ -19,8 +21,8 @@ struct options {
   reduction op = reduction::sum;
   int ranks = 0;             // 0: one for each entry of devices
   std::vector<int> devices;  // of each rank; empty: ranks spread over the GPUs there are
-  std::vector<std::string> policies = {"automatic"};
-  bool symmetric = true;  // memory kinds to measure
+  std::vector<std::string> policies = {"automatic"};  // empty: all that a collective has
+  bool symmetric = true;                              // memory kinds to measure
   bool ordinary = true;
   bool in_place = false;
   int max_blocks = 0;  // 0: the library's choice
@@ -33,7 +35,7 @@ struct options {
   bool list = false;
   std::string json;
 
-  // From min_bytes to max_bytes by factor.
+  // From min_bytes to max_bytes by factor, of messages: message_of() makes calls of them.
   std::vector<std::size_t> sizes() const;
 };
 

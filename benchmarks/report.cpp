@@ -39,8 +39,12 @@ void print_machine(const machine& where, const options& how, const std::string& 
   std::printf("# driver %s (CUDA %s), runtime %s, NCCL %s, link %s\n",
               where.driver.empty() ? "unknown" : where.driver.c_str(), where.cuda_driver.c_str(),
               where.cuda_runtime.c_str(), nccl.c_str(), where.link(how.devices).c_str());
+  std::string names;
+  for (const collective which : how.which) {
+    names += (names.empty() ? "" : ", ") + std::string(name_of(which));
+  }
   std::printf("# %s, minBytes %zu maxBytes %zu step: %zu(factor), %s, median of %d replays\n",
-              how.collective.c_str(), how.min_bytes, how.max_bytes, how.factor,
+              names.c_str(), how.min_bytes, how.max_bytes, how.factor,
               how.graph ? "CUDA graphs" : "eager calls", how.replays);
   std::printf("#\n# Using devices\n");
   for (std::size_t rank = 0; rank < how.devices.size(); ++rank) {
@@ -59,14 +63,20 @@ void print_limits(const limits& l) {
   print_time((std::string("flag ") + across + ", one way, relaxed").c_str(), l.flag_relaxed_us);
   print_time((std::string("flag ") + across + ", release/acquire").c_str(), l.flag_ordered_us);
   if (l.stores) print_rate("SM stores to the peer, each direction", *l.stores);
+  if (l.stores_alone) print_rate("SM stores to the peer, one GPU alone", *l.stores_alone);
   if (l.loads) print_rate("SM loads from the peer, each direction", *l.loads);
   if (l.copy_engine) print_rate("copy engine to the peer, each direction", *l.copy_engine);
   print_rate("local copy, bytes moved once", l.local_copy);
   std::fflush(stdout);
 }
 
-void print_table_head(const implementation::identity& who) {
-  std::printf("#\n# %s\n#\n", who.title().c_str());
+void print_section(collective which) {
+  std::printf("#\n# ==== %s ====\n", std::string(name_of(which)).c_str());
+  std::fflush(stdout);
+}
+
+void print_table_head(collective which, const implementation::identity& who) {
+  std::printf("#\n# %s: %s\n#\n", std::string(name_of(which)).c_str(), who.title().c_str());
   std::printf("# %10s  %12s  %8s  %6s  %6s           out-of-place                       in-place\n",
               "", "", "", "", "");
   std::printf("# %10s  %12s  %8s  %6s  %6s", "size", "count", "type", "redop", "root");
@@ -82,10 +92,11 @@ void print_table_head(const implementation::identity& who) {
   std::fflush(stdout);
 }
 
-void print_row(const row& r, const options& how) {
-  const std::string type(name_of(how.type));
-  const std::string op(name_of(how.op));
-  std::printf("%12zu  %12zu  %8s  %6s  %6d", r.bytes, r.count, type.c_str(), op.c_str(), -1);
+void print_row(const row& r, collective which, const options& how) {
+  const std::string type(type_column(which, how.type));
+  const std::string op(op_column(which, how.op));
+  std::printf("%12zu  %12zu  %8s  %6s  %6d", r.bytes, r.count, type.c_str(), op.c_str(),
+              root_column(which));
   print_figure(r.out_of_place);
   print_figure(r.in_place);
   if (r.floor_us) {

@@ -16,8 +16,9 @@ namespace bench {
 void print_machine(const machine& where, const options& how, const std::string& nccl);
 void print_limits(const limits& l);
 
-void print_table_head(const implementation::identity& who);
-void print_row(const row& r, const options& how);
+void print_section(collective which);
+void print_table_head(collective which, const implementation::identity& who);
+void print_row(const row& r, collective which, const options& how);
 void print_table_foot(const table& t);
 
 // Why something is not measured.

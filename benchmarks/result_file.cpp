@@ -38,7 +38,9 @@ json of(const machine& m, const options& how, const std::string& nccl) {
 }
 
 json of(const options& how) {
-  return {{"collective", how.collective},
+  json which = json::array();
+  for (const collective each : how.which) which.push_back(name_of(each));
+  return {{"collectives", std::move(which)},
           {"type", name_of(how.type)},
           {"op", name_of(how.op)},
           {"ranks", how.ranks},
@@ -55,6 +57,7 @@ json of(const limits& l) {
   out["flag_relaxed_us"] = l.flag_relaxed_us;
   out["flag_release_acquire_us"] = l.flag_ordered_us;
   if (l.stores) out["stores"] = of(*l.stores);
+  if (l.stores_alone) out["stores_alone"] = of(*l.stores_alone);
   if (l.loads) out["loads"] = of(*l.loads);
   if (l.copy_engine) out["copy_engine"] = of(*l.copy_engine);
   if (!l.stores_by_blocks.empty()) out["stores_by_blocks"] = of(l.stores_by_blocks);
@@ -73,10 +76,11 @@ json of(const implementation::identity& who) {
 // A measurement stands for itself: what it was of is repeated in each.
 json of(const table& t, const row& r, const figure& f, bool in_place, const results& all) {
   const options& how = all.how;
-  json out{{"collective", how.collective}};
+  json out{{"collective", name_of(t.which)}};
   out.update(of(t.who));
-  out.update(json{{"type", name_of(how.type)},
-                  {"op", name_of(how.op)},
+  out.update(json{{"type", type_column(t.which, how.type)},
+                  {"op", op_column(t.which, how.op)},
+                  {"root", root_column(t.which)},
                   {"ranks", how.ranks},
                   {"devices", how.devices},
                   {"bytes", r.bytes},

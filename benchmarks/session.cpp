@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "nccl/all_reduce.hpp"
+#include "nccl/collectives.hpp"
 #include "nccl/library.hpp"
 #include "report.hpp"
 #include "rivals/rivals.hpp"
@@ -16,14 +16,12 @@
 namespace bench {
 namespace {
 
-const library::instance* find_instance(const options& how) {
-  for (const library::instance& i : library::instances()) {
-    if (i.ranks == how.ranks && i.type == how.type && i.op == how.op) return &i;
-  }
-  throw std::invalid_argument("--type, --op: " + std::string(name_of(how.type)) + " " +
-                              std::string(name_of(how.op)) + " among " + std::to_string(how.ranks) +
-                              " ranks is not compiled in (--list shows what is; see "
-                              "PEERFOLD_BENCH_INSTANCES in benchmarks/README.md)");
+std::invalid_argument not_compiled(std::string_view what, const options& how) {
+  return std::invalid_argument(
+      "--collective, --type, --op: " + std::string(what) + " of " + std::string(name_of(how.type)) +
+      ", " + std::string(name_of(how.op)) + ", among " + std::to_string(how.ranks) +
+      " ranks is not compiled in (--list shows what is; see "
+      "PEERFOLD_BENCH_INSTANCES in benchmarks/README.md)");
 }
 
 // The version, and what the environment tells it to do otherwise.
@@ -40,11 +38,19 @@ std::string describe(const nccl::library& nccl) {
 }  // namespace
 
 session::session(machine where, options how) {
-  instance_ = find_instance(how);
+  for (const collective which : how.which) {
+    const auto* const found = library::find_instance(which, how.ranks, how.type, how.op);
+    if (found != nullptr) {
+      instances_.push_back(found);
+    } else if (how.named) {
+      throw not_compiled(name_of(which), how);
+    }
+  }
+  if (instances_.empty()) throw not_compiled("any collective", how);
   ranks_.type = how.type;
   ranks_.op = how.op;
   ranks_.devices = how.devices;
-  ranks_.max_count = how.sizes().back() / bytes_of(how.type);
+  ranks_.max_bytes = how.sizes().back();
   ranks_.max_blocks = how.max_blocks;
   ranks_.multiprocessors = 1 << 20;
   for (const int device : how.devices) {
@@ -66,13 +72,15 @@ bool session::run() {
     all_.floors = measure_limits(all_.where, all_.how.devices);
     print_limits(*all_.floors);
   }
-  measure_peerfold();
-  if (all_.how.rival) measure_rivals();
-  if (nccl != nullptr) {
-    measure_nccl();
-  } else if (all_.how.nccl) {
-    print_skipped("nccl", reason);
+  for (const library::instance* instance : instances_) {
+    instance_ = instance;
+    ranks_.which = instance->which;
+    print_section(ranks_.which);
+    measure_peerfold();
+    if (all_.how.rival && ranks_.which == collective::all_reduce) measure_rivals();
+    if (nccl != nullptr) measure_nccl();
   }
+  if (nccl == nullptr && all_.how.nccl) print_skipped("nccl", reason);
   all_.complete = true;
   return total_wrong(all_.tables) == 0;
 }
@@ -87,10 +95,23 @@ std::unique_ptr<implementation> session::make_peerfold(const std::string& policy
 }
 
 void session::measure_peerfold() {
-  for (const std::string& policy : all_.how.policies) {
+  std::vector<std::string> policies = all_.how.policies;
+  if (policies.empty()) {
+    policies.emplace_back("automatic");
+    for (const auto name : policies_of(ranks_.which, takes_symmetric(ranks_.which))) {
+      policies.emplace_back(name);
+    }
+  }
+  for (const std::string& policy : policies) {
     for (const bool symmetric : {true, false}) {
       if (symmetric ? !all_.how.symmetric : !all_.how.ordinary) continue;
-      measure_table(*make_peerfold(policy, symmetric));
+      if (has_policy(ranks_.which, policy, symmetric)) {
+        measure_table(*make_peerfold(policy, symmetric));
+      } else if (!all_.how.policies.empty()) {
+        const std::string memory = symmetric ? "symmetric" : "ordinary";
+        print_skipped("peerfold " + policy + ", " + memory + " memory",
+                      "it has no such form for that memory");
+      }
     }
   }
 }
@@ -116,12 +137,17 @@ void session::measure_nccl() {
     print_skipped("nccl", "it refuses two ranks on one GPU");
     return;
   }
+  if (!nccl::has(ranks_.which)) {
+    print_skipped("nccl", "it has no " + std::string(name_of(ranks_.which)));
+    return;
+  }
   std::string reason;
   const nccl::library& library = *nccl::find_library(reason);
   for (const nccl::memory kind : {nccl::memory::plain, nccl::memory::symmetric_windows}) {
+    if (kind == nccl::memory::symmetric_windows && !nccl::uses_windows(ranks_.which)) continue;
     std::unique_ptr<implementation> made;
     try {
-      made = nccl::make_all_reduce(library, ranks_, kind);
+      made = nccl::make_calls(library, ranks_, kind);
     } catch (const std::exception& error) {
       print_skipped(kind == nccl::memory::plain ? "nccl" : "nccl with symmetric windows",
                     error.what());
@@ -132,23 +158,27 @@ void session::measure_nccl() {
 }
 
 void session::measure_table(implementation& what) {
-  print_table_head(what.who());
-  all_.tables.push_back({what.who(), {}});
+  print_table_head(ranks_.which, what.who());
+  all_.tables.push_back({ranks_.which, what.who(), {}});
   table& t = all_.tables.back();
-  for (const std::size_t bytes : all_.how.sizes()) {
+  const bool sizes_differ = ranks_.which != collective::barrier;
+  const std::vector<std::size_t> sizes =
+      sizes_differ ? all_.how.sizes() : std::vector<std::size_t>{0};
+  for (const std::size_t bytes : sizes) {
+    const message call = message_of(ranks_.which, ranks_.type, ranks_.ranks(), bytes);
+    if ((call.count == 0 && sizes_differ) || !what.supports(call.count)) continue;
     row r;
-    r.count = bytes / bytes_of(ranks_.type);
-    r.bytes = r.count * bytes_of(ranks_.type);
-    if (!what.supports(r.count)) continue;
-    if (all_.floors) r.floor_us = all_reduce_floor_us(*all_.floors, r.bytes, ranks_.ranks());
+    r.count = call.count;
+    r.bytes = call.bytes();
+    if (all_.floors) r.floor_us = floor_us(*all_.floors, call, ranks_.devices);
     what.prepare(r.count);
     r.out_of_place = measure(what, ranks_, all_.how, r.count, placement::out_of_place);
-    if (all_.how.in_place) {
+    if (all_.how.in_place && what.runs(placement::in_place)) {
       r.in_place = measure(what, ranks_, all_.how, r.count, placement::in_place);
     }
     what.release();
     t.rows.push_back(r);
-    print_row(r, all_.how);
+    print_row(r, ranks_.which, all_.how);
   }
   print_table_foot(t);
 }
@@ -175,12 +205,14 @@ void print_list(const machine& where) {
                 g.multiprocessors);
   }
   if (where.gpus.empty()) std::printf("  none\n");
-  std::printf("peerfold all_reduce (ranks, type, operator):\n");
+  std::printf("peerfold (collective, ranks, type, operator):\n");
   for (const library::instance& i : library::instances()) {
-    std::printf("  %d  %-8s  %s\n", i.ranks, std::string(name_of(i.type)).c_str(),
-                std::string(name_of(i.op)).c_str());
+    std::printf("  %-14s  %d  %-8s  %s\n", std::string(name_of(i.which)).c_str(), i.ranks,
+                std::string(type_column(i.which, i.type)).c_str(),
+                std::string(op_column(i.which, i.op)).c_str());
   }
-  std::printf("hand-specialised: one_shot/packet, two_shot/store (2 ranks, float sum)\n");
+  std::printf(
+      "hand-specialised: all_reduce, one_shot/packet and two_shot/store (2 ranks, float sum)\n");
   std::string reason;
   const nccl::library* const nccl = nccl::find_library(reason);
   std::printf("NCCL: %s\n", nccl != nullptr ? nccl->version_text().c_str() : reason.c_str());

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "library/instances.hpp"
 #include "result_file.hpp"
@@ -24,6 +25,7 @@ class session {
  private:
   using maker = std::function<std::unique_ptr<implementation>()>;
 
+  // Of the collective of ranks_.
   void measure_peerfold();
   void measure_rivals();
   void measure_nccl();
@@ -34,7 +36,8 @@ class session {
 
   results all_;
   assignment ranks_;
-  const library::instance* instance_ = nullptr;
+  std::vector<const library::instance*> instances_;  // of each collective
+  const library::instance* instance_ = nullptr;      // of that of ranks_
 };
 
 // Prints the GPUs and what is compiled in.

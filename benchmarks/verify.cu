@@ -66,15 +66,35 @@ __device__ A combined(reduction op, A a, A b) {
   }
 }
 
+// The folds of several ranks' elements `source`, as rank `rank` gets them.
 template <class T>
-__device__ T expected(const problem& p, std::size_t index) {
+__device__ T folded(const problem& p, int rank, std::size_t source) {
   using A = accumulator<T>;
-  A folded = static_cast<A>(value_of<T>(p, 0, index));
-  for (int rank = 1; rank < p.ranks; ++rank) {
-    folded = combined(p.op, folded, static_cast<A>(value_of<T>(p, rank, index)));
+  const bool scans = p.call.which == collective::inclusive_scan;
+  const bool scans_before = p.call.which == collective::exclusive_scan;
+  const int end = scans ? rank + 1 : scans_before ? rank : p.call.ranks;
+  const auto value = [&](int from) { return static_cast<A>(value_of<T>(p, from, source)); };
+  A result = scans_before ? static_cast<A>(scan_initial) : value(0);
+  for (int from = scans_before ? 0 : 1; from < end; ++from) {
+    result = combined(p.op, result, value(from));
   }
-  if (p.op == reduction::average) folded = folded / static_cast<A>(p.ranks);
-  return static_cast<T>(folded);
+  if (p.op == reduction::average) result = result / static_cast<A>(p.call.ranks);
+  return static_cast<T>(result);
+}
+
+template <class T>
+__device__ T expected(const problem& p, int rank, std::size_t index) {
+  const message& m = p.call;
+  const bool gets_several = peerfold::parts_got(m.which, m.ranks) > 1;
+  const bool gives_several = peerfold::parts_given(m.which, m.ranks) > 1;
+  const int part = gets_several ? static_cast<int>(index / m.count) : 0;
+  const std::size_t source = index - static_cast<std::size_t>(part) * m.count +
+                             (gives_several ? static_cast<std::size_t>(rank) * m.count : 0);
+  if (is_reduction(m.which)) return folded<T>(p, rank, source);
+  const int from = gets_several                       ? part
+                   : m.which == collective::send_recv ? last_rank(rank, m.ranks)
+                                                      : root;
+  return value_of<T>(p, from, source);
 }
 
 template <class T>
@@ -89,19 +109,20 @@ __device__ bool same_bits(const T& a, const T& b) {
 }
 
 template <class T>
-__global__ void fill_kernel(problem p, int rank, T* to) {
+__global__ void fill_kernel(problem p, int rank, std::size_t count, T* to) {
   const std::size_t step = std::size_t(gridDim.x) * blockDim.x;
-  for (std::size_t i = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x; i < p.count; i += step) {
+  for (std::size_t i = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
     to[i] = value_of<T>(p, rank, i);
   }
 }
 
 template <class T>
-__global__ void check_kernel(problem p, const T* out, unsigned long long* wrong) {
+__global__ void check_kernel(problem p, int rank, std::size_t count, const T* out,
+                             unsigned long long* wrong) {
   unsigned long long mine = 0;
   const std::size_t step = std::size_t(gridDim.x) * blockDim.x;
-  for (std::size_t i = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x; i < p.count; i += step) {
-    if (!same_bits(out[i], expected<T>(p, i))) ++mine;
+  for (std::size_t i = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
+    if (!same_bits(out[i], expected<T>(p, rank, i))) ++mine;
   }
   if (mine != 0) atomicAdd(wrong, mine);
 }
@@ -109,6 +130,10 @@ __global__ void check_kernel(problem p, const T* out, unsigned long long* wrong)
 unsigned blocks_for(std::size_t count) {
   const std::size_t blocks = (count + 255) / 256;
   return blocks < 1 ? 1u : blocks > 2048 ? 2048u : static_cast<unsigned>(blocks);
+}
+
+void* element_at(void* first, std::size_t index, element type) {
+  return static_cast<char*>(first) + index * bytes_of(type);
 }
 
 void synchronize(const rank_pointers& at) {
@@ -119,6 +144,18 @@ void synchronize(const rank_pointers& at) {
 }
 
 }  // namespace
+
+void* rank_pointers::input(const message& m, std::size_t r, placement where) const {
+  if (where == placement::out_of_place) return in[r];
+  void* const both = m.given() > m.got() ? in[r] : out[r];
+  return element_at(both, m.input_in_place(static_cast<int>(r)), m.type);
+}
+
+void* rank_pointers::output(const message& m, std::size_t r, placement where) const {
+  if (where == placement::out_of_place) return out[r];
+  void* const both = m.given() > m.got() ? in[r] : out[r];
+  return element_at(both, m.output_in_place(static_cast<int>(r)), m.type);
+}
 
 void load_verification(int device) {
   const on_device scope(device);
@@ -132,13 +169,17 @@ void load_verification(int device) {
   }
 }
 
-void fill_inputs(const problem& what, const rank_pointers& at, const std::vector<void*>& to) {
-  for (int rank = 0; rank < what.ranks; ++rank) {
+void fill_inputs(const problem& what, const rank_pointers& at, placement where) {
+  const message& m = what.call;
+  for (int rank = 0; rank < m.ranks; ++rank) {
     const std::size_t r = static_cast<std::size_t>(rank);
+    const std::size_t count = m.given_by(rank);
+    if (count == 0) continue;
     const on_device scope(at.devices[r]);
-    with_type(what.type, [&](auto t) {
+    with_type(m.type, [&](auto t) {
       using T = typename decltype(t)::type;
-      fill_kernel<T><<<blocks_for(what.count), 256>>>(what, rank, static_cast<T*>(to[r]));
+      fill_kernel<<<blocks_for(count), 256>>>(what, rank, count,
+                                              static_cast<T*>(at.input(m, r, where)));
     });
     check(cudaGetLastError(), "filling the inputs");
   }
@@ -146,25 +187,31 @@ void fill_inputs(const problem& what, const rank_pointers& at, const std::vector
 }
 
 void poison_outputs(const problem& what, const rank_pointers& at) {
+  const message& m = what.call;
   // NaNs, and an integer that no sum of small ones is.
-  const int byte = what.type == element::int32 ? 0xa5 : 0xff;
+  const int byte = m.type == element::int32 ? 0xa5 : 0xff;
   for (std::size_t r = 0; r < at.out.size(); ++r) {
     const on_device scope(at.devices[r]);
-    check(cudaMemset(at.out[r], byte, what.count * bytes_of(what.type)), "cudaMemset");
+    check(cudaMemset(at.out[r], byte, m.got() * bytes_of(m.type)), "cudaMemset");
   }
   synchronize(at);
 }
 
-std::uint64_t count_wrong(const problem& what, const rank_pointers& at) {
+std::uint64_t count_wrong(const problem& what, const rank_pointers& at, placement where) {
+  const message& m = what.call;
   std::uint64_t total = 0;
-  for (std::size_t r = 0; r < at.out.size(); ++r) {
+  for (int rank = 0; rank < m.ranks; ++rank) {
+    const std::size_t r = static_cast<std::size_t>(rank);
+    const std::size_t count = m.got_by(rank);
+    if (count == 0) continue;
     const on_device scope(at.devices[r]);
     const device_memory counter(at.devices[r], sizeof(unsigned long long));
     counter.fill(0);
-    with_type(what.type, [&](auto t) {
+    with_type(m.type, [&](auto t) {
       using T = typename decltype(t)::type;
-      check_kernel<T><<<blocks_for(what.count), 256>>>(what, static_cast<const T*>(at.out[r]),
-                                                       counter.as<unsigned long long>());
+      check_kernel<<<blocks_for(count), 256>>>(what, rank, count,
+                                               static_cast<const T*>(at.output(m, r, where)),
+                                               counter.as<unsigned long long>());
     });
     check(cudaGetLastError(), "checking the outputs");
     unsigned long long wrong = 0;

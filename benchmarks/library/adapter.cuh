@@ -1,7 +1,17 @@
-// peerfold's all-reduce behind the runner's interface.
+// peerfold's collectives behind the runner's interface.
 #pragma once
 
+#include <peerfold/all_gather.hpp>
 #include <peerfold/all_reduce.hpp>
+#include <peerfold/all_to_all.hpp>
+#include <peerfold/barrier.hpp>
+#include <peerfold/broadcast.hpp>
+#include <peerfold/gather.hpp>
+#include <peerfold/reduce.hpp>
+#include <peerfold/reduce_scatter.hpp>
+#include <peerfold/scan.hpp>
+#include <peerfold/scatter.hpp>
+#include <peerfold/send_recv.hpp>
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -18,16 +28,53 @@
 
 namespace bench::library {
 
-template <int N, class T, class Op>
-class all_reduce final : public implementation {
+// A call of the team. Where its memory is follows the team in every collective's arguments: arrays
+// of pointers and a count, two symmetric buffers, or one for both in place.
+template <collective Which, class T, class Op, class Team, class... Memory>
+void call(Team& team, const peerfold::call_options& options, Memory&... memory) {
+  if constexpr (Which == collective::all_reduce) {
+    peerfold::all_reduce(team, memory..., Op{}, options);
+  } else if constexpr (Which == collective::reduce_scatter) {
+    peerfold::reduce_scatter(team, memory..., Op{}, options);
+  } else if constexpr (Which == collective::all_gather) {
+    peerfold::all_gather(team, memory..., options);
+  } else if constexpr (Which == collective::broadcast) {
+    peerfold::broadcast(team, memory..., root, options);
+  } else if constexpr (Which == collective::reduce) {
+    peerfold::reduce(team, memory..., Op{}, root, options);
+  } else if constexpr (Which == collective::all_to_all) {
+    peerfold::all_to_all(team, memory..., options);
+  } else if constexpr (Which == collective::gather) {
+    peerfold::gather(team, memory..., root, options);
+  } else if constexpr (Which == collective::scatter) {
+    peerfold::scatter(team, memory..., root, options);
+  } else if constexpr (Which == collective::send_recv) {
+    std::array<int, Team::size> to{};
+    for (int r = 0; r < Team::size; ++r) to[static_cast<std::size_t>(r)] = next_rank(r, Team::size);
+    peerfold::send_recv(team, to, memory..., options);
+  } else if constexpr (Which == collective::inclusive_scan) {
+    peerfold::inclusive_scan(team, memory..., Op{}, options);
+  } else if constexpr (Which == collective::exclusive_scan) {
+    const T initial = static_cast<T>(static_cast<float>(scan_initial));
+    peerfold::exclusive_scan(team, memory..., Op{}, initial, options);
+  } else {
+    static_assert(Which == collective::barrier);
+    peerfold::barrier(team, options);
+  }
+}
+
+// What does not depend on the collective at compile time: the team and its memory.
+template <int N, class T>
+class team_of_ranks : public implementation {
  public:
-  all_reduce(const assignment& ranks, const choice& chosen)
-      : chosen_(chosen),
+  team_of_ranks(const assignment& ranks, const choice& chosen)
+      : ranks_(ranks),
+        chosen_(chosen),
         // Short of the runner's own patience, so that a fault ends in a report.
         team_(peerfold::gpu_team<N>::on_devices(ranks.devices,
                                                 {.wait_budget = std::chrono::seconds(5)})) {
-    call_.policy = peerfold::parse_policy(chosen.policy).value();
-    call_.max_blocks = ranks.max_blocks;
+    options_.policy = peerfold::parse_policy(chosen.policy).value();
+    options_.max_blocks = ranks.max_blocks;
     buffers_.devices = ranks.devices;
     buffers_.in.resize(N);
     buffers_.out.resize(N);
@@ -47,17 +94,25 @@ class all_reduce final : public implementation {
   }
   bool reproducible() const override { return true; }
   bool supports(std::size_t) const override { return true; }
+  bool runs(placement where) const override {
+    if (where == placement::out_of_place) return true;
+    // Straight into a peer's memory, an all-to-all would overwrite what is yet to be sent.
+    const bool overwrites = ranks_.which == collective::all_to_all &&
+                            options_.policy.algorithm == peerfold::algorithm_id::direct;
+    return ranks_.which != collective::barrier && !overwrites;
+  }
 
   void prepare(std::size_t count) override {
     release();
-    count_ = count;
+    call_ = ranks_.call(count);
     if (chosen_.symmetric) {
-      in_.emplace(team_, count);
-      out_.emplace(team_, count);
+      in_.emplace(team_, call_.given());
+      out_.emplace(team_, call_.got());
     }
     for (std::size_t r = 0; r < N; ++r) {
-      buffers_.in[r] = chosen_.symmetric ? in_->data(static_cast<int>(r)) : allocate(r);
-      buffers_.out[r] = chosen_.symmetric ? out_->data(static_cast<int>(r)) : allocate(r);
+      const int rank = static_cast<int>(r);
+      buffers_.in[r] = chosen_.symmetric ? in_->data(rank) : allocate(r, call_.given());
+      buffers_.out[r] = chosen_.symmetric ? out_->data(rank) : allocate(r, call_.got());
     }
   }
 
@@ -70,45 +125,67 @@ class all_reduce final : public implementation {
   const rank_pointers& buffers() const override { return buffers_; }
   std::span<const lane> lanes() const override { return lanes_; }
 
-  void enqueue(placement where, int calls) override {
-    const bool in_place = where == placement::in_place;
-    std::array<const T*, N> from{};
-    std::array<T*, N> to{};
-    for (std::size_t r = 0; r < N; ++r) {
-      to[r] = static_cast<T*>(buffers_.out[r]);
-      from[r] = in_place ? to[r] : static_cast<const T*>(buffers_.in[r]);
-    }
-    for (int call = 0; call < calls; ++call) {
-      if (!chosen_.symmetric) {
-        peerfold::all_reduce(team_, from, to, count_, Op{}, call_);
-      } else if (in_place) {
-        peerfold::all_reduce(team_, *out_, Op{}, call_);
-      } else {
-        peerfold::all_reduce(team_, *in_, *out_, Op{}, call_);
-      }
-    }
-  }
-
   void check_health() override {
     if (const auto status = team_.status(); !status.ok()) {
       throw std::runtime_error(who().title() + ": " + status.to_string());
     }
   }
 
- private:
-  void* allocate(std::size_t rank) {
-    return ordinary_.emplace_back(buffers_.devices[rank], count_ * sizeof(T)).data();
-  }
+ protected:
+  using symmetric = peerfold::symmetric_buffer<T, N>;
 
+  // The larger of the two, which rank_pointers takes in place too.
+  symmetric& both() { return call_.given() > call_.got() ? *in_ : *out_; }
+
+  assignment ranks_;
   choice chosen_;
   peerfold::gpu_team<N> team_;
-  peerfold::call_options call_;
-  std::size_t count_ = 0;
+  peerfold::call_options options_;
+  message call_;
   rank_pointers buffers_;
+  std::optional<symmetric> in_;
+  std::optional<symmetric> out_;
+
+ private:
+  void* allocate(std::size_t rank, std::size_t elements) {
+    return ordinary_.emplace_back(buffers_.devices[rank], elements * sizeof(T)).data();
+  }
+
   std::vector<lane> lanes_;
-  std::optional<peerfold::symmetric_buffer<T, N>> in_;
-  std::optional<peerfold::symmetric_buffer<T, N>> out_;
   std::vector<device_memory> ordinary_;
+};
+
+template <collective Which, int N, class T, class Op>
+class team_calls final : public team_of_ranks<N, T> {
+ public:
+  using team_of_ranks<N, T>::team_of_ranks;
+
+  void enqueue(placement where, int calls) override {
+    std::array<const T*, N> from{};
+    std::array<T*, N> to{};
+    for (std::size_t r = 0; r < N; ++r) {
+      from[r] = static_cast<const T*>(this->buffers_.input(this->call_, r, where));
+      to[r] = static_cast<T*>(this->buffers_.output(this->call_, r, where));
+    }
+    for (int i = 0; i < calls; ++i) {
+      if constexpr (takes_symmetric(Which)) {
+        if (this->chosen_.symmetric) {
+          enqueue_symmetric(where);
+          continue;
+        }
+      }
+      call<Which, T, Op>(this->team_, this->options_, from, to, this->call_.count);
+    }
+  }
+
+ private:
+  void enqueue_symmetric(placement where) {
+    if (where == placement::in_place) {
+      call<Which, T, Op>(this->team_, this->options_, this->both());
+    } else {
+      call<Which, T, Op>(this->team_, this->options_, *this->in_, *this->out_);
+    }
+  }
 };
 
 template <element E>
@@ -149,11 +226,11 @@ struct functor_of<reduction::average> {
   using type = peerfold::avg;
 };
 
-template <int N, element E, reduction R>
+template <collective Which, int N, element E, reduction R>
 std::unique_ptr<implementation> make(const assignment& ranks, const choice& chosen) {
   using type = typename type_of<E>::type;
   using functor = typename functor_of<R>::type;
-  return std::make_unique<all_reduce<N, type, functor>>(ranks, chosen);
+  return std::make_unique<team_calls<Which, N, type, functor>>(ranks, chosen);
 }
 
 }  // namespace bench::library

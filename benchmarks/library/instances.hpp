@@ -1,5 +1,4 @@
-// The instances of peerfold that are compiled in, each in a translation unit of its own. The list
-// stands in benchmarks/CMakeLists.txt.
+// The instances of peerfold that are compiled in. The list stands in benchmarks/CMakeLists.txt.
 #pragma once
 
 #include <memory>
@@ -16,12 +15,16 @@ struct choice {
 };
 
 struct instance {
+  collective which;
   int ranks;
   element type;
-  reduction op;
+  reduction op;  // of collectives that reduce
   std::unique_ptr<implementation> (*make)(const assignment&, const choice&);
 };
 
 std::span<const instance> instances();
+
+// The instance for a collective, or null where it is not compiled in.
+const instance* find_instance(collective which, int ranks, element type, reduction op);
 
 }  // namespace bench::library

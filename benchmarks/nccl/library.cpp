@@ -64,7 +64,18 @@ const library* find_library(std::string& reason) {
   find(loaded.comm_abort, "ncclCommAbort");
   find(loaded.comm_get_async_error, "ncclCommGetAsyncError");
   find(loaded.get_error_string, "ncclGetErrorString");
+  find(loaded.group_start, "ncclGroupStart");
+  find(loaded.group_end, "ncclGroupEnd");
   find(loaded.all_reduce, "ncclAllReduce");
+  find(loaded.reduce_scatter, "ncclReduceScatter");
+  find(loaded.all_gather, "ncclAllGather");
+  find(loaded.broadcast, "ncclBroadcast");
+  find(loaded.reduce, "ncclReduce");
+  find(loaded.send, "ncclSend");
+  find(loaded.recv, "ncclRecv");
+  find(loaded.all_to_all, "ncclAlltoAll", false);
+  find(loaded.gather, "ncclGather", false);
+  find(loaded.scatter, "ncclScatter", false);
   find(loaded.mem_alloc, "ncclMemAlloc", false);
   find(loaded.mem_free, "ncclMemFree", false);
   find(loaded.comm_window_register, "ncclCommWindowRegister", false);

@@ -35,8 +35,27 @@ struct library {
   int (*comm_abort)(communicator*);
   int (*comm_get_async_error)(communicator*, int*);
   const char* (*get_error_string)(int);
+  int (*group_start)();
+  int (*group_end)();
   int (*all_reduce)(const void* in, void* out, std::size_t count, int type, int op, communicator*,
                     cudaStream_t);
+  int (*reduce_scatter)(const void* in, void* out, std::size_t count, int type, int op,
+                        communicator*, cudaStream_t);
+  int (*all_gather)(const void* in, void* out, std::size_t count, int type, communicator*,
+                    cudaStream_t);
+  int (*broadcast)(const void* in, void* out, std::size_t count, int type, int root, communicator*,
+                   cudaStream_t);
+  int (*reduce)(const void* in, void* out, std::size_t count, int type, int op, int root,
+                communicator*, cudaStream_t);
+  int (*send)(const void* in, std::size_t count, int type, int to, communicator*, cudaStream_t);
+  int (*recv)(void* out, std::size_t count, int type, int from, communicator*, cudaStream_t);
+  // Null in versions before 2.28.
+  int (*all_to_all)(const void* in, void* out, std::size_t count, int type, communicator*,
+                    cudaStream_t);
+  int (*gather)(const void* in, void* out, std::size_t count, int type, int root, communicator*,
+                cudaStream_t);
+  int (*scatter)(const void* in, void* out, std::size_t count, int type, int root, communicator*,
+                 cudaStream_t);
   int (*mem_alloc)(void**, std::size_t);
   int (*mem_free)(void*);
   // Null in versions without symmetric windows.

@@ -35,6 +35,7 @@ class rival : public implementation {
  public:
   identity who() const override { return {"hand", policy_, "symmetric"}; }
   bool reproducible() const override { return true; }
+  bool runs(placement /*where*/) const override { return true; }
   std::span<const lane> lanes() const override { return lanes_; }
   const rank_pointers& buffers() const override { return buffers_; }
 

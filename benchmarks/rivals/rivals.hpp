@@ -1,5 +1,5 @@
 // The hand-specialised kernels behind the runner's interface: what the generic templates have to
-// keep up with. Two ranks, float sum.
+// keep up with. All-reduces of two ranks, float sum.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,8 @@ namespace bench::rivals {
 
 // Whether there are rivals for this.
 inline bool apply_to(const assignment& ranks) {
-  return ranks.ranks() == 2 && ranks.type == element::float32 && ranks.op == reduction::sum;
+  return ranks.which == collective::all_reduce && ranks.ranks() == 2 &&
+         ranks.type == element::float32 && ranks.op == reduction::sum;
 }
 
 std::unique_ptr<implementation> make_one_shot_packet(const assignment& ranks);

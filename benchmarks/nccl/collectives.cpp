@@ -1,4 +1,4 @@
-#include "all_reduce.hpp"
+#include "collectives.hpp"
 
 #include <stdexcept>
 
@@ -8,9 +8,9 @@
 namespace bench::nccl {
 namespace {
 
-class all_reduce final : public implementation {
+class nccl_calls final : public implementation {
  public:
-  all_reduce(const library& with, const assignment& ranks, memory kind)
+  nccl_calls(const library& with, const assignment& ranks, memory kind)
       : nccl_(with), ranks_(ranks), kind_(kind), threads_(ranks.ranks()), state_(size()) {
     buffers_.devices = ranks.devices;
     buffers_.in.resize(size());
@@ -29,7 +29,7 @@ class all_reduce final : public implementation {
     }
   }
 
-  ~all_reduce() override {
+  ~nccl_calls() override {
     try {
       threads_.run([this](int rank) { disconnect(rank, failed_); });
     } catch (...) {  // nothing left to try; the process ends soon
@@ -39,18 +39,25 @@ class all_reduce final : public implementation {
   identity who() const override {
     return {"nccl", "", kind_ == memory::plain ? "ordinary" : "symmetric"};
   }
-  bool reproducible() const override { return false; }
-  bool supports(std::size_t count) const override { return count <= ranks_.max_count; }
+  bool reproducible() const override { return !is_reduction(ranks_.which); }
+  bool supports(std::size_t count) const override {
+    return ranks_.call(count).bytes() <= ranks_.max_bytes;
+  }
+  bool runs(placement where) const override {
+    return where == placement::out_of_place ||
+           (ranks_.which != collective::all_to_all && ranks_.which != collective::send_recv);
+  }
 
   void prepare(std::size_t count) override {
-    count_ = count;
+    call_ = ranks_.call(count);
     if (kind_ == memory::symmetric_windows) return;  // registered once, for the largest count
     release();
+    const auto allocate = [&](std::size_t r, std::size_t elements) {
+      return owned_.emplace_back(ranks_.devices[r], elements * bytes_of(ranks_.type)).data();
+    };
     for (std::size_t r = 0; r < size(); ++r) {
-      for (std::vector<void*>* side : {&buffers_.in, &buffers_.out}) {
-        owned_.emplace_back(ranks_.devices[r], count * bytes_of(ranks_.type));
-        (*side)[r] = owned_.back().data();
-      }
+      buffers_.in[r] = allocate(r, call_.given());
+      buffers_.out[r] = allocate(r, call_.got());
     }
   }
 
@@ -62,13 +69,9 @@ class all_reduce final : public implementation {
     threads_.run([&](int rank) {
       const std::size_t r = static_cast<std::size_t>(rank);
       const on_device scope(ranks_.devices[r]);
-      void* const out = buffers_.out[r];
-      const void* const in = where == placement::in_place ? out : buffers_.in[r];
-      for (int call = 0; call < calls; ++call) {
-        nccl_.check(nccl_.all_reduce(in, out, count_, data_type(ranks_.type),
-                                     reduction_op(ranks_.op), state_[r].comm, lanes_[r].stream),
-                    "ncclAllReduce");
-      }
+      const void* const in = buffers_.input(call_, r, where);
+      void* const out = buffers_.output(call_, r, where);
+      for (int i = 0; i < calls; ++i) call(rank, in, out);
     });
   }
 
@@ -90,14 +93,71 @@ class all_reduce final : public implementation {
 
   std::size_t size() const { return ranks_.devices.size(); }
 
+  void call(int rank, const void* in, void* out) const {
+    const std::size_t r = static_cast<std::size_t>(rank);
+    communicator* const comm = state_[r].comm;
+    const cudaStream_t stream = lanes_[r].stream;
+    const std::size_t count = call_.count;
+    const int type = data_type(ranks_.type);
+    const int op = reduction_op(ranks_.op);
+    switch (ranks_.which) {
+      case collective::all_reduce:
+        return nccl_.check(nccl_.all_reduce(in, out, count, type, op, comm, stream),
+                           "ncclAllReduce");
+      case collective::reduce_scatter:
+        return nccl_.check(nccl_.reduce_scatter(in, out, count, type, op, comm, stream),
+                           "ncclReduceScatter");
+      case collective::all_gather:
+        return nccl_.check(nccl_.all_gather(in, out, count, type, comm, stream), "ncclAllGather");
+      case collective::broadcast:
+        return nccl_.check(nccl_.broadcast(in, out, count, type, root, comm, stream),
+                           "ncclBroadcast");
+      case collective::reduce:
+        return nccl_.check(nccl_.reduce(in, out, count, type, op, root, comm, stream),
+                           "ncclReduce");
+      case collective::all_to_all:
+        if (nccl_.all_to_all == nullptr) break;
+        return nccl_.check(nccl_.all_to_all(in, out, count, type, comm, stream), "ncclAlltoAll");
+      case collective::gather:
+        if (nccl_.gather == nullptr) break;
+        return nccl_.check(nccl_.gather(in, out, count, type, root, comm, stream), "ncclGather");
+      case collective::scatter:
+        if (nccl_.scatter == nullptr) break;
+        return nccl_.check(nccl_.scatter(in, out, count, type, root, comm, stream), "ncclScatter");
+      default: break;
+    }
+    exchange(rank, in, out);
+  }
+
+  // The parts that this rank sends, and those that it is sent, as one group.
+  void exchange(int rank, const void* in, void* out) const {
+    const std::size_t r = static_cast<std::size_t>(rank);
+    const std::size_t count = call_.count;
+    const std::size_t part_bytes = count * bytes_of(ranks_.type);
+    const int type = data_type(ranks_.type);
+    nccl_.check(nccl_.group_start(), "ncclGroupStart");
+    for (int q = 0; q < ranks_.ranks(); ++q) {
+      const std::size_t offset = static_cast<std::size_t>(q) * part_bytes;
+      if (call_.sends(rank, q)) {
+        const auto* const from =
+            static_cast<const char*>(in) + (call_.parts_given() > 1 ? offset : 0);
+        nccl_.check(nccl_.send(from, count, type, q, state_[r].comm, lanes_[r].stream), "ncclSend");
+      }
+      if (call_.sends(q, rank)) {
+        auto* const to = static_cast<char*>(out) + (call_.parts_got() > 1 ? offset : 0);
+        nccl_.check(nccl_.recv(to, count, type, q, state_[r].comm, lanes_[r].stream), "ncclRecv");
+      }
+    }
+    nccl_.check(nccl_.group_end(), "ncclGroupEnd");
+  }
+
   void connect(int rank, const unique_id& id) {
     rank_state& mine = state_[static_cast<std::size_t>(rank)];
     const on_device scope(ranks_.devices[static_cast<std::size_t>(rank)]);
     nccl_.check(nccl_.comm_init_rank(&mine.comm, ranks_.ranks(), id, rank), "ncclCommInitRank");
     if (kind_ == memory::plain) return;
     constexpr std::size_t granule = std::size_t{2} << 20;  // of the allocations behind a window
-    const std::size_t bytes =
-        (ranks_.max_count * bytes_of(ranks_.type) + granule - 1) / granule * granule;
+    const std::size_t bytes = (ranks_.max_bytes + granule - 1) / granule * granule;
     for (int i = 0; i < 2; ++i) {
       nccl_.check(nccl_.mem_alloc(&mine.allocated[i], bytes), "ncclMemAlloc");
     }
@@ -137,21 +197,21 @@ class all_reduce final : public implementation {
   std::vector<stream> streams_;
   std::vector<lane> lanes_;
   std::vector<device_memory> owned_;
-  std::size_t count_ = 0;
+  message call_;
   bool failed_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<implementation> make_all_reduce(const library& with, const assignment& ranks,
-                                                memory kind) {
+std::unique_ptr<implementation> make_calls(const library& with, const assignment& ranks,
+                                           memory kind) {
   if (kind == memory::symmetric_windows &&
       (with.version() < first_version_with_windows || with.comm_window_register == nullptr ||
        with.comm_window_deregister == nullptr || with.mem_alloc == nullptr ||
        with.mem_free == nullptr)) {
     throw std::runtime_error("NCCL " + with.version_text() + " has no symmetric windows");
   }
-  return std::make_unique<all_reduce>(with, ranks, kind);
+  return std::make_unique<nccl_calls>(with, ranks, kind);
 }
 
 }  // namespace bench::nccl

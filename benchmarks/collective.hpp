@@ -1,0 +1,104 @@
+// The collectives that the runner measures. What sets one apart from the others, be it for
+// implementations, checks, columns or floors, stands here.
+#pragma once
+
+#include <peerfold/core/collective.hpp>
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "element.hpp"
+
+namespace bench {
+
+using peerfold::collective;
+
+struct limits;
+
+// In the order in which --collective all measures them.
+inline constexpr std::array collectives{
+    collective::all_reduce,     collective::reduce_scatter, collective::all_gather,
+    collective::broadcast,      collective::reduce,         collective::all_to_all,
+    collective::gather,         collective::scatter,        collective::send_recv,
+    collective::inclusive_scan, collective::exclusive_scan, collective::barrier};
+
+inline constexpr int root = 0;          // of those that have one
+inline constexpr int scan_initial = 3;  // what an exclusive scan starts from
+
+constexpr std::string_view name_of(collective which) { return to_string(which); }
+constexpr std::optional<collective> parse_collective(std::string_view name) {
+  for (const collective which : collectives) {
+    if (name_of(which) == name) return which;
+  }
+  return std::nullopt;
+}
+
+// What nccl-tests prints in the columns of the type, the operator and the root.
+std::string_view type_column(collective which, element type);
+std::string_view op_column(collective which, reduction op);
+int root_column(collective which);
+
+// Whether peerfold has a form for symmetric memory.
+constexpr bool takes_symmetric(collective which) {
+  return which != collective::send_recv && which != collective::barrier;
+}
+
+// The names of its policies in memory of that kind, none where it has no form for it.
+std::vector<std::string_view> policies_of(collective which, bool symmetric);
+
+// Whether it has the policy there; automatic is every collective's.
+bool has_policy(collective which, std::string_view policy, bool symmetric);
+
+// To whom a rank of a send_recv sends: a shift around a ring.
+PEERFOLD_HD constexpr int next_rank(int rank, int ranks) { return (rank + 1) % ranks; }
+PEERFOLD_HD constexpr int last_rank(int rank, int ranks) { return (rank + ranks - 1) % ranks; }
+
+// One call of a collective. Its unit is the part: `count` elements, which is what a rank has for
+// one other where it has something for each, and otherwise all that it has.
+struct message {
+  collective which = collective::all_reduce;
+  element type = element::float32;
+  int ranks = 0;
+  std::size_t count = 0;
+
+  int parts_given() const { return peerfold::parts_given(which, ranks); }
+  int parts_got() const { return peerfold::parts_got(which, ranks); }
+
+  // Elements that every rank's input and output have room for, and those that this call reads and
+  // writes there.
+  std::size_t given() const { return count * static_cast<std::size_t>(parts_given()); }
+  std::size_t got() const { return count * static_cast<std::size_t>(parts_got()); }
+  std::size_t given_by(int rank) const;
+  std::size_t got_by(int rank) const;
+
+  // The larger of both, in bytes: the size that nccl-tests prints, and bandwidths are of.
+  std::size_t bytes() const;
+
+  // In place both are one buffer of the larger size: where in it they begin, in elements.
+  std::size_t input_in_place(int rank) const;
+  std::size_t output_in_place(int rank) const;
+
+  // For collectives that only copy: whether `from` has a part for `to`.
+  bool sends(int from, int to) const;
+};
+
+// The largest call of at most that many bytes; none (0 elements) where they are too few. Parts are
+// whole 16 bytes where there are several and that leaves any, as in nccl-tests.
+message message_of(collective which, element type, int ranks, std::size_t bytes);
+
+// By what nccl-tests multiplies size / time for the bus bandwidth: the share of the size that
+// crosses each rank's link. It knows no scans; they count as a reduce does.
+double bus_factor(collective which, int ranks);
+
+// The least time of a call: the larger of launch gap + one-way flag, and of the bytes that the
+// busiest GPU has to send, or to receive, over the rate of stores: of all GPUs at once where all
+// send, of one alone where the collective has a direction. Several ranks on one GPU count as one.
+// On one GPU every input is read and every output written once instead, and that counts where they
+// do not fit into L2.
+double floor_us(const limits& l, const message& m, const std::vector<int>& devices);
+
+}  // namespace bench
