@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace peerfold::test {
 namespace detail {
@@ -166,9 +168,20 @@ void refused_calls(report& result) {
   result.check(bench.holds(0), "a refused call wrote to its output");
   result.check(team.status().ok(), "a refused call left a fault");
 
-  // Fine: nothing to do, wherever the pointers point.
+  // Fine: nothing to do, wherever the pointers point; but the ranks meet.
   team_call(std::array<const float*, N>{}, std::array<float*, N>{}, 0);
-  rank_call(nullptr, nullptr, 0);
+  std::vector<std::thread> ranks;
+  for (int r = 0; r < N; ++r) {
+    ranks.emplace_back([&, r] {
+      recording(result, "no elements", [&] {
+        all_reduce<only_one>(team.rank(r), static_cast<const float*>(nullptr),
+                             static_cast<float*>(nullptr), 0, peerfold::sum{},
+                             bench.place.rank_options({}, r));
+        bench.place.after_rank_call(r, 0);
+      });
+    });
+  }
+  for (std::thread& rank : ranks) rank.join();
   team_call(in, out, count);
   result.check(bench.place.wait().empty() && bench.holds(bench.sum), "the team is not usable");
 }

@@ -61,9 +61,9 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
           memory.add_word(&line->high);
         }
       }
-      auto& said = layout.words_of(region, 0, peer);
-      for (auto& greeting : said.greeting) memory.add_word(&greeting);
-      memory.add_word(&said.announcement);
+      for (unsigned m = 0; m < pf::sync::store_slots; ++m) {
+        memory.add_word(layout.greeting(region, 0, peer, m));
+      }
       memory.add_data(region + layout.stores, pf::sync::store_slots * shape.store_bytes);
       words[r] = reinterpret_cast<pf::sync::host_words*>(
           memory.data() + ranks * stride + static_cast<std::size_t>(r) * sizeof(*words[r]));

@@ -24,7 +24,7 @@ constexpr std::uint64_t wrap = std::uint64_t{1} << 15;       // packets' numbers
 /// Pretends that messages went over the channel until `last` was the last one.
 void skip_to(channel& c, std::uint64_t last) {
   for (int r = 0; r < 2; ++r) {
-    c.state(r).packet[0] = {last, last, 0};
+    c.state(r).packet[0] = {last, last, 0, 0};
   }
 }
 

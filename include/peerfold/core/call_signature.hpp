@@ -53,8 +53,15 @@ struct call_signature {
                                                const call_signature&) = default;
 };
 
-/// The digest of a signature.
-PEERFOLD_HD constexpr uint32_t digest_of(const call_signature& call) noexcept {
+/// The digest of a signature: 32 bits, in two halves, as they travel.
+struct call_digest {
+  uint32_t low = 0;   ///< 16 bits
+  uint32_t high = 0;  ///< 16 bits
+
+  [[nodiscard]] PEERFOLD_HD constexpr uint32_t whole() const noexcept { return low | high << 16; }
+};
+
+PEERFOLD_HD constexpr call_digest digest_of(const call_signature& call) noexcept {
   uint64_t hash = detail::spread(call.count + 1);
   const auto add = [&](uint64_t high, uint64_t low) {
     hash = detail::spread(hash ^ (high << 32 | low));
@@ -63,7 +70,8 @@ PEERFOLD_HD constexpr uint32_t digest_of(const call_signature& call) noexcept {
   add(call.operation, call.finish);
   add(static_cast<uint32_t>(call.root),
       uint32_t{call.blocks} << 16 | uint32_t{call.algorithm} << 8 | call.transport);
-  return static_cast<uint32_t>(hash ^ (hash >> 32));
+  const auto digest = static_cast<uint32_t>(hash ^ (hash >> 32));
+  return {digest & 0xffffu, digest >> 16};
 }
 
 }  // namespace peerfold

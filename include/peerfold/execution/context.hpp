@@ -79,7 +79,7 @@ class context {
   }
 
   /// The digest of the call.
-  [[nodiscard]] PEERFOLD_HD uint32_t digest() const noexcept { return local_.digest; }
+  [[nodiscard]] PEERFOLD_HD const call_digest& digest() const noexcept { return local_.digest; }
 
   /// The channel's region of the rank `step` after this one; 0: its own.
   [[nodiscard]] PEERFOLD_HD stl::byte* region(int step) const noexcept {
@@ -108,63 +108,28 @@ class context {
     return true;
   }
 
-  /// What a lane waits for.
-  struct wait {
-    int peer;
-    uint32_t expected;   ///< the number on the wire
-    uint32_t seen;       ///< likewise
-    bool disagrees;      ///< whether what came is of another call
-    bool announces;      ///< whether this lane tells the peer that it waits, and for what
-    uint32_t digest;     ///< of the call, as this rank and the peer should see it
-    uint32_t exchanged;  ///< messages that the two have exchanged in this block before this call
-  };
-
-  /// The expensive look: true when the wait must end, because the budget is spent, the ranks
-  /// disagree about the call, or the team was poisoned or aborted. A lane keeps one `since`, from
-  /// 0, a wait. The report is left to leave().
-  ///
-  /// Who waits for messages of one transport while a peer sends by another would never see what is
-  /// wrong; so the two announce their calls to each other, under the number of messages they have
-  /// exchanged, which is the same for both as long as they have made the same calls.
-  [[nodiscard]] PEERFOLD_HD bool give_up(uint64_t& since, const wait& w) noexcept {
+  /// The expensive look, for a lane that has waited for `peer`: true when the wait must end,
+  /// because the budget is spent, the team was poisoned or aborted, or `disagrees`: what the peer
+  /// sent is of another call. A lane keeps one `since`, from 0, a wait. The report, which names the
+  /// peer and the numbers on the wire, is left to leave().
+  [[nodiscard]] PEERFOLD_HD bool give_up(uint64_t& since, int peer, uint32_t expected,
+                                         uint32_t seen, bool disagrees) noexcept {
     if (poison_ != 0) return true;
     const uint64_t now = arch::now_ns();
     if (since == 0) since = now;
-    bool disagrees = w.disagrees;
-    if (w.announces) {
-      const uint64_t own = uint64_t{w.exchanged} << 32 | w.digest;
-      const int step = w.peer - rank() + (w.peer < rank() ? N : 0);
-      arch::store_relaxed(&channel_.layout.words_of(region(step), block_, rank()).announcement,
-                          own);
-      const uint64_t theirs =
-          arch::load_relaxed(&channel_.layout.words_of(region(0), block_, w.peer).announcement);
-      disagrees |= theirs != own && theirs >> 32 == w.exchanged && theirs != 0;
-    }
     const uint32_t own = (now - since > channel_.wait_budget_ns ? 1 : 0) | was_busy() |
                          arch::load_relaxed(&local_.host->abort);
     poison_ = own | arch::load_acquire(&local_.poison->poison);
-    if (poison_ == 0 && !disagrees) return false;
-    if (disagrees) {
-      blame(w);
-    } else if (own != 0) {
-      poison_ = sync::poisoned;
-      awaited_ = w.peer;
-      expected_ = w.expected;
-      seen_ = w.seen;
-      // The rank's other lanes need not find out for themselves.
-      arch::store_relaxed(&local_.poison->poison, sync::poisoned);
-    }
+    if (disagrees) poison_ = sync::poisoned_by_disagreement;
+    if (poison_ == 0) return false;
+    if (own != 0 || disagrees) blame(peer, expected, seen);
     return true;
   }
 
-  /// Makes this lane's kernel end with the report that the peer of `w` made another call.
-  PEERFOLD_HD void blame(const wait& w) noexcept {
-    disagreed_ = true;
-    poison_ = sync::poisoned;
-    awaited_ = w.peer;
-    expected_ = w.expected;
-    seen_ = w.seen;
-    arch::store_relaxed(&local_.poison->poison, sync::poisoned);
+  /// Makes this rank report that `peer` made another call. All lanes of the group call it, or one.
+  PEERFOLD_HD void disagree(int peer, uint32_t number) noexcept {
+    poison_ = sync::poisoned_by_disagreement;
+    blame(peer, number, number);
   }
 
   PEERFOLD_HD void delay(sync::delay_site site, uint64_t message) const noexcept {
@@ -172,6 +137,14 @@ class context {
   }
 
  private:
+  PEERFOLD_HD void blame(int peer, uint32_t expected, uint32_t seen) noexcept {
+    awaited_ = peer;
+    expected_ = expected;
+    seen_ = seen;
+    // The rank's other lanes need not find out for themselves.
+    arch::store_relaxed(&local_.poison->poison, sync::poisoned);
+  }
+
   /// Not 0 where another kernel used the block at once; what enter() asked for is not waited for
   /// before this is called.
   [[nodiscard]] PEERFOLD_HD uint32_t was_busy() const noexcept {
@@ -182,10 +155,10 @@ class context {
   /// was told by another, unless the ranks disagree: then each says what it called. Once a kernel,
   /// and inlined: one that calls functions starts slower.
   PEERFOLD_HD void report_fault() const noexcept {
-    const bool told = awaited_ < 0 && was_busy() == 0;
-    if (told && poison_ != sync::poisoned_by_disagreement) return;
+    const bool disagreement = poison_ == sync::poisoned_by_disagreement;
+    if (awaited_ < 0 && was_busy() == 0 && !disagreement) return;
     fault_kind kind = fault_kind::timeout;
-    if (told || disagreed_) {
+    if (disagreement) {
       kind = fault_kind::disagreement;
     } else if (was_busy() != 0) {
       kind = fault_kind::channel_busy;
@@ -220,7 +193,6 @@ class context {
   int awaited_ = -1;  ///< with the numbers, what the wait was for that ended in a fault
   uint32_t expected_ = 0;
   uint32_t seen_ = 0;
-  bool disagreed_ = false;  ///< whether it was for another call's message
 };
 
 }  // namespace peerfold::execution

@@ -3,11 +3,12 @@
 /// alike, so a peer's word is found by the peer's base address and an offset that everyone knows.
 ///
 /// An arena is the poison words, then a region a channel: for every block its own state, the flags
-/// that its peers write, what they say of their calls, and the rings of slots that its peers fill
+/// that its peers write, and the rings of slots that its peers fill
 /// (packet and store transport).
 #pragma once
 
 #include <peerfold/arch/ordered_access.hpp>
+#include <peerfold/core/call_signature.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/rank.hpp>
 #include <peerfold/sync/fault.hpp>
@@ -27,10 +28,11 @@ struct channel_shape {
 
 /// Where one block stands with one peer.
 struct alignas(16) pair_sequence {
-  uint64_t sent;      ///< the last message sent
-  uint64_t received;  ///< the last message received
-  uint32_t credit;    ///< wire number of the last message that the peer has released, as far as is
-                      ///< known; for transports with credits
+  uint64_t sent;       ///< the last message sent
+  uint64_t received;   ///< the last message received
+  uint32_t credit;     ///< number of the last message that the peer has released, as far as is
+                       ///< known, as flags have it; for transports with credits
+  uint32_t calls;     ///< calls so far, by transports with flags
 };
 
 /// The ranks beside one; room for one where there are none.
@@ -52,13 +54,6 @@ struct alignas(64) block_state {
   uint32_t busy;  ///< 1 while a kernel uses the block
 };
 
-/// What a peer says of its calls in a block. Greetings come with the first store message of each
-/// call, in a ring like its data; the announcement is written by who has waited long.
-struct alignas(64) peer_words {
-  uint32_t greeting[store_slots];
-  uint64_t announcement;  ///< low half the digest, high half the number of the call (see context)
-};
-
 /// The offsets within one channel's region, in bytes. The states come first.
 template <int N>
 struct channel_layout {
@@ -67,7 +62,6 @@ struct channel_layout {
   uint32_t store_bytes = 0;   ///< as in the shape
   size_t packets = 0;
   size_t flags = 0;
-  size_t words = 0;
   size_t stores = 0;
   size_t begin = 0;  ///< of the region, in the arena
   size_t end = 0;    ///< likewise
@@ -83,8 +77,7 @@ struct channel_layout {
         blocks{agreed.blocks} {
     const auto count = static_cast<size_t>(blocks);
     flags = (count * sizeof(block_state<N>) + flag_stride - 1) / flag_stride * flag_stride;
-    words = flags + count * flag_stride;
-    packets = align(words + count * N * sizeof(peer_words));
+    packets = align(flags + count * flag_stride);
     stores = align(packets + count * most_others<N> * packet_slots * packet_bytes());
     end = begin + align(stores + count * most_others<N> * store_slots * store_bytes);
   }
@@ -97,16 +90,11 @@ struct channel_layout {
     return reinterpret_cast<block_state<N>*>(region) + block;
   }
 
-  /// The word in a rank's region by which `peer` tells it: low half the last message that is
-  /// complete, high half the last message that it has released.
+  /// The word in a rank's region by which `peer` tells it what it has sent and released (see
+  /// flag_of()).
   PEERFOLD_HD uint64_t* flag(stl::byte* region, int block, int peer) const noexcept {
     return reinterpret_cast<uint64_t*>(region + flags + static_cast<size_t>(block) * flag_stride) +
            peer;
-  }
-
-  /// What `peer` says of its calls, in a rank's region.
-  PEERFOLD_HD peer_words& words_of(stl::byte* region, int block, int peer) const noexcept {
-    return reinterpret_cast<peer_words*>(region + words)[block * N + peer];
   }
 
   /// Where in `rank`'s region the ring begins into which `peer` puts packets, and the one into
@@ -166,7 +154,7 @@ struct rank_view {
   poison_words* poison = nullptr;  ///< of its own arena
   host_words* host = nullptr;
   int32_t rank = 0;
-  uint32_t digest = 0;  ///< of the call's signature
+  call_digest digest;  ///< of the call's signature
 };
 
 /// The poison words of the arena that has a channel's region.

@@ -43,15 +43,15 @@ channel_shape shape_channel(int blocks, uint32_t most_lines, std::size_t bytes) 
 template <int N>
 void write_initial_state(std::byte* region, const channel_layout<N>& layout,
                          std::uint64_t first_sequence) {
-  const std::uint64_t mark = wire(first_sequence);
+  const std::uint64_t flag = flag_of(first_sequence, first_sequence, 0, {});
   for (int block = 0; block < layout.blocks; ++block) {
     auto* state = ::new (layout.state(region, block)) block_state<N>{};
     for (int j = 0; j < most_others<N>; ++j) {
-      state->packet[j] = {first_sequence, first_sequence, 0};
-      state->store[j] = {first_sequence, first_sequence, wire(first_sequence)};
+      state->packet[j] = {first_sequence, first_sequence, 0, 0};
+      state->store[j] = {first_sequence, first_sequence, credit_of(flag), 0};
     }
     for (int peer = 0; peer < N; ++peer) {
-      *layout.flag(region, block, peer) = mark << 32 | mark;
+      *layout.flag(region, block, peer) = flag;
     }
   }
 }

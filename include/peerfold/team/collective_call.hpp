@@ -313,6 +313,19 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
     return refuse(std::move(reason));
   }
   if (error reason = check_symmetric(team, in, out, given, got)) return refuse(std::move(reason));
+  call_options chosen = options;
+  if (Which == collective::all_to_all && in_place) {
+    // Through slots: straight stores would overwrite what is yet to be sent.
+    if (options.policy == direct_store) {
+      return refuse(
+          bad_argument("options.policy: direct/store cannot exchange in place; choose "
+                       "another, or pass two buffers"));
+    }
+    if (options.policy == automatic) {
+      const policy staged = select_exchange(N, count.value() * sizeof(T), false);
+      chosen.policy = Policies::contains(staged) ? staged : one_shot_packet;
+    }
+  }
   auto loads = loads_of(in);
   auto stores = stores_of(out);
   for (std::size_t r = 0; in_place && r < std::size_t{N}; ++r) {
@@ -326,7 +339,7 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
   std::array<bool, N> keeps;
   keeps.fill(!in_place);
   return run_copy<Which, Policies, T>(team, first, last, count.value(), root, loads, stores, keeps,
-                                      options);
+                                      chosen);
 }
 
 /// A copying collective of ranks [first, last) with functors of the caller's.

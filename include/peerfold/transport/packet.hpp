@@ -175,7 +175,7 @@ class packet
     for (int j = 0; j < others; ++j) {
       if (!peers_.has(peer(j))) continue;
       const sync::pair_sequence last = before(j);
-      c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0};
+      c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0, 0};
     }
   }
 
@@ -260,8 +260,8 @@ class packet
   }
 
   /// The digest of the call, as this rank and `peer` should see it.
-  [[nodiscard]] PEERFOLD_HD uint32_t digest_for(int peer) const noexcept {
-    return c_.digest() + peers_.salt(c_.rank(), peer);
+  [[nodiscard]] PEERFOLD_HD call_digest digest_for(int peer) const noexcept {
+    return {c_.digest().low ^ peers_.salt(c_.rank(), peer), c_.digest().high};
   }
 
   /// Whether the wait for the peers in `missing` must end. It is said to be for the first of them
@@ -269,25 +269,37 @@ class packet
   [[nodiscard]] PEERFOLD_HD bool gave_up(uint64_t& since, uint32_t missing,
                                          const sync::packet_mark* mark,
                                          const arch::word_pair* line) noexcept {
-    typename Context::wait w{};
-    w.peer = -1;
+    int awaited = -1;
+    uint32_t expected = 0;
+    uint32_t seen = 0;
+    bool disagrees = false;
     PEERFOLD_UNROLL
     for (int j = others - 1; j >= 0; --j) {
-      if ((missing >> j & 1u) == 0) continue;
-      const auto seen = static_cast<uint32_t>(line[j].low >> 32);
-      const bool disagrees =
-          sync::of_another_call(seen, mark[j].low) ||
-          sync::of_another_call(static_cast<uint32_t>(line[j].high >> 32), mark[j].high);
-      if (w.disagrees && !disagrees) continue;
-      w.peer = peer(j);
-      w.expected = mark[j].low >> 16;
-      w.seen = seen >> 16;
-      w.disagrees = disagrees;
-      w.digest = digest_for(peer(j));
-      w.exchanged = static_cast<uint32_t>(before(j).sent + c_.state().store[j].sent);
+      if (others > 1 && (missing >> j & 1u) == 0) continue;
+      const auto low = static_cast<uint32_t>(line[j].low >> 32);
+      const bool of_another =
+          sync::of_another_call(low, mark[j].low) ||
+          sync::of_another_call(static_cast<uint32_t>(line[j].high >> 32), mark[j].high) ||
+          sent_by_store(j);
+      if (disagrees && !of_another) continue;
+      awaited = peer(j);
+      expected = mark[j].low >> 16;
+      seen = low >> 16;
+      disagrees = of_another;
     }
-    w.announces = c_.group().elect();
-    return c_.give_up(since, w);
+    return c_.give_up(since, awaited, expected, seen, disagrees);
+  }
+
+  /// Whether the j-th other rank has sent a message by stores that this one never asked for, and
+  /// did so at the last look too: what it sent before would be here by now.
+  [[nodiscard]] PEERFOLD_HD bool sent_by_store(int j) noexcept {
+    const uint64_t flag =
+        arch::load_acquire(c_.channel().layout.flag(c_.region(0), c_.block(), peer(j)));
+    const uint32_t bit = 1u << j;
+    const bool sent = sync::completes(flag, c_.state().store[j].received + 1);
+    const bool before = (suspected_ & bit) != 0;
+    suspected_ = sent ? suspected_ | bit : suspected_ & ~bit;
+    return sent && before;
   }
 
   /// Wipes the lines of a peer's slot from line `used` on, which this message leaves as earlier
@@ -336,7 +348,8 @@ class packet
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;
-  bool unsaved_ = false;  ///< whether the state lacks numbers of this call
+  uint32_t suspected_ = 0;  ///< of another call: bit j, the j-th other rank
+  bool unsaved_ = false;    ///< whether the state lacks numbers of this call
 };
 
 }  // namespace peerfold::transport

@@ -10,7 +10,7 @@ namespace peerfold::transport {
 struct every_peer {
   static constexpr bool all = true;
   [[nodiscard]] PEERFOLD_HD static constexpr bool has(int /*rank*/) noexcept { return true; }
-  /// What to add to the digest of the call between two ranks.
+  /// What changes in the digest of the call between two ranks, less than 2^16.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t salt(int /*self*/, int /*peer*/) noexcept {
     return 0;
   }

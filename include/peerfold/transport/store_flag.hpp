@@ -82,9 +82,6 @@ class store_flag
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
-    if (commits_ == 0 && c_.group().elect()) {
-      arch::store_relaxed(&greeting(c_.region(step), c_.rank(), message), greeting_of(to, message));
-    }
   }
 
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
@@ -167,7 +164,7 @@ class store_flag
     for_each_other([&](int /*step*/, int peer) {
       const sync::pair_sequence last = before(peer);
       c_.state().store[sync::peer_index<n>(peer, c_.rank())] = {
-          last.sent + commits_, last.received + receipts_, credit(peer)};
+          last.sent + commits_, last.received + receipts_, credit(peer), last.calls + 1};
     });
     c_.leave();
   }
@@ -206,58 +203,26 @@ class store_flag
     for_each_other([&](int /*step*/, int peer) {
       const uint64_t message = before(peer).received + receipts_;
       const uint64_t seen = await(
-          peer, here,
-          [&](uint64_t flag) {
-            return sync::reached(static_cast<uint32_t>(flag), sync::wire(message));
-          },
-          sync::wire(message));
-      shared_.credit[peer] = credit_of(seen);
+          peer, here, [&](uint64_t flag) { return sync::completes(flag, message); }, message);
+      if (sync::of_another_call(seen, call_of(peer), digest_for(peer)) && here) [[unlikely]] {
+        c_.disagree(peer, sync::wire(message));
+        here = false;
+      }
+      shared_.credit[peer] = sync::credit_of(seen);
       c_.delay(sync::delay_site::after_receive, message);
     });
     ok_ = !c_.group().any(!here || c_.look_at_ticket() != 0);
     credits_shared_ = true;
-    if (receipts_ == 1) ok_ = ok_ && agree();
     in.ok_ = ok_;
     return in;
   }
 
-  /// Whether all peers made this call, as the first messages say: the same for all lanes.
-  [[nodiscard]] PEERFOLD_HD bool agree() noexcept {
-    int other = -1;
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      const uint64_t message = before(peer(j)).received + 1;
-      if (peers_.has(peer(j)) && arch::load_relaxed(&greeting(c_.region(0), peer(j), message)) !=
-                                     greeting_of(peer(j), message)) {
-        other = peer(j);
-      }
-    }
-    if (other < 0) [[likely]]
-      return true;
-    const auto number = sync::wire(before(other).received + 1);
-    typename Context::wait w{};
-    w.peer = other;
-    w.expected = w.seen = number;
-    c_.blame(w);
-    return false;
+  /// The number of this call between this rank and `peer`, and its digest.
+  [[nodiscard]] PEERFOLD_HD uint32_t call_of(int peer) const noexcept {
+    return before(peer).calls + 1;
   }
-
-  /// What `peer` says of its call with message `message`, in a rank's region, and what it ought to
-  /// say between this rank and `peer`.
-  [[nodiscard]] PEERFOLD_HD uint32_t& greeting(stl::byte* region, int peer,
-                                               uint64_t message) const noexcept {
-    auto& words = c_.channel().layout.words_of(region, c_.block(), peer);
-    return words.greeting[static_cast<uint32_t>(message) % sync::store_slots];
-  }
-  [[nodiscard]] PEERFOLD_HD uint32_t greeting_of(int peer, uint64_t message) const noexcept {
-    return sync::greeting_of(static_cast<uint32_t>(message), digest_for(peer));
-  }
-  [[nodiscard]] PEERFOLD_HD uint32_t digest_for(int peer) const noexcept {
-    return c_.digest() + peers_.salt(c_.rank(), peer);
-  }
-
-  PEERFOLD_HD static uint32_t credit_of(uint64_t flag) noexcept {
-    return static_cast<uint32_t>(flag >> 32);
+  [[nodiscard]] PEERFOLD_HD call_digest digest_for(int peer) const noexcept {
+    return {c_.digest().low ^ peers_.salt(c_.rank(), peer), c_.digest().high};
   }
 
   /// The j-th of the other ranks, ascending.
@@ -273,8 +238,8 @@ class store_flag
 
   /// What the flag at a peer says of the messages committed and released so far.
   [[nodiscard]] PEERFOLD_HD uint64_t news_for(int peer) const noexcept {
-    const uint64_t credit = sync::wire(before(peer).received + releases_);
-    return credit << 32 | sync::wire(before(peer).sent + commits_);
+    return sync::flag_of(before(peer).sent + commits_, before(peer).received + releases_,
+                         call_of(peer), digest_for(peer));
   }
 
   /// Where in `rank`'s region this lane's first pack lies, in slot 0 of the ring that `peer` stores
@@ -308,35 +273,44 @@ class store_flag
   }
 
   [[nodiscard]] PEERFOLD_HD bool has_credit(int to, uint64_t message) const noexcept {
-    return sync::distance(sync::wire(message), credit(to)) <=
-           static_cast<int32_t>(sync::store_slots);
+    return sync::ahead_of(message, credit(to)) <= static_cast<uint32_t>(sync::store_slots);
   }
 
-  /// Polls a peer's flag until arrived(flag); returns the flag last seen. Clears `here` on a fault.
+  /// Polls a peer's flag until arrived(flag), which says that message `awaited` was sent or
+  /// released; returns the flag last seen. Clears `here` on a fault.
   template <class Arrived>
-  PEERFOLD_HD uint64_t await(int peer, bool& here, Arrived arrived, uint32_t expected) noexcept {
+  PEERFOLD_HD uint64_t await(int peer, bool& here, Arrived arrived, uint64_t awaited) noexcept {
     const uint64_t* flag = flag_from(peer);
     uint32_t polls = 0;
     uint64_t since = 0;
+    bool suspected = false;
     PEERFOLD_NO_UNROLL
     for (;;) {
       const uint64_t seen = arch::load_acquire(flag);
       if (arrived(seen)) return seen;
       if (!here) return seen;
       if (c_.may_poll(polls)) continue;
-      typename Context::wait w{};
-      w.peer = peer;
-      w.expected = expected;
-      w.seen = static_cast<uint32_t>(seen);
-      w.announces = true;
-      w.digest = digest_for(peer);
-      const int j = sync::peer_index<n>(peer, c_.rank());
-      w.exchanged = static_cast<uint32_t>(before(peer).sent + c_.state().packet[j].sent);
-      if (c_.give_up(since, w)) {
+      // Packets that this rank never asked for, at two looks: what came before would be here by
+      // now.
+      const bool sent = sent_by_packet(peer);
+      if (c_.give_up(since, peer, sync::wire(awaited) & 0xffffu,
+                     static_cast<uint32_t>(seen) & 0xffffu, sent && suspected)) {
         here = false;
         return seen;
       }
+      suspected = sent;
     }
+  }
+
+  /// Whether the next message of `peer` by packets is there.
+  [[nodiscard]] PEERFOLD_HD bool sent_by_packet(int peer) const noexcept {
+    const int j = sync::peer_index<n>(peer, c_.rank());
+    const uint64_t next = c_.state().packet[j].received + 1;
+    const auto& layout = c_.channel().layout;
+    const auto* line = reinterpret_cast<const arch::word_pair*>(
+        c_.region(0) + layout.packet_ring(c_.block(), c_.rank(), peer) + layout.packet_slot(next));
+    const auto mark = static_cast<uint32_t>(arch::load_relaxed(line).low >> 32);
+    return !sync::another_number(mark, sync::mark_of(static_cast<uint32_t>(next), {}).low);
   }
 
   /// All lanes wait until the peer has released the slot of this message.
@@ -347,9 +321,10 @@ class store_flag
     for_each_other([&](int /*step*/, int peer) {
       uint32_t known = credit(peer);
       if (peer == to) {
-        const uint32_t owed = sync::wire(message - sync::store_slots);
-        known = credit_of(await(
-            peer, here, [&](uint64_t flag) { return sync::reached(credit_of(flag), owed); }, owed));
+        const auto released = [&](uint64_t flag) {
+          return sync::ahead_of(message, sync::credit_of(flag)) <= sync::store_slots;
+        };
+        known = sync::credit_of(await(peer, here, released, message - sync::store_slots));
       }
       shared_.credit[peer] = known;
     });
