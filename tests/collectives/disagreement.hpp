@@ -92,19 +92,19 @@ void disagreements(report& result) {
                        sums(1001, chosen));
     disagree<Place, N>(result, name + ", nothing", "all_reduce of 1000 float",
                        "all_reduce of 0 float", sums(1000, chosen), sums(0, chosen));
-    disagree<Place, N>(
-        result, name + ", another operator", "of 1000 float, sum", "of 1000 float, max",
-        sums(1000, chosen),
-        [&](const auto& rank, const float* in, float* out, const auto& options) {
-          all_reduce<list>(rank, in, out, 1000, peerfold::max{}, options(on_channel(chosen, 1)));
-        });
-    disagree<Place, N>(
-        result, name + ", another type", "of 1000 float", "of 1000 int32", sums(1000, chosen),
-        [&](const auto& rank, const float* in, float* out, const auto& options) {
-          all_reduce<list>(rank, reinterpret_cast<const std::int32_t*>(in),
-                           reinterpret_cast<std::int32_t*>(out), 1000, peerfold::sum{},
-                           options(on_channel(chosen, 1)));
-        });
+    disagree<Place, N>(result, name + ", another operator", "of 1000 float, sum",
+                       "of 1000 float, max", sums(1000, chosen),
+                       [&](const auto& rank, const float* in, float* out, const auto& options) {
+                         all_reduce<list>(rank, in, out, 1000, peerfold::max{},
+                                          options(on_channel(chosen, 1)));
+                       });
+    disagree<Place, N>(result, name + ", another type", "of 1000 float", "of 1000 int32",
+                       sums(1000, chosen),
+                       [&](const auto& rank, const float* in, float* out, const auto& options) {
+                         all_reduce<list>(rank, reinterpret_cast<const std::int32_t*>(in),
+                                          reinterpret_cast<std::int32_t*>(out), 1000,
+                                          peerfold::sum{}, options(on_channel(chosen, 1)));
+                       });
   }
   // A policy that waits elsewhere, and fewer blocks.
   disagree<Place, N>(result, "another transport", "one_shot/packet", "one_shot/store",
@@ -127,16 +127,16 @@ void disagreements(report& result) {
                        broadcast_from(0, chosen), broadcast_from(1, chosen));
     disagree<Place, N>(result, name + ", another collective", "broadcast of 1000 float, root 0",
                        "all_reduce of 1000 float", broadcast_from(0, chosen), sums(1000, chosen));
-    disagree<Place, N>(
-        result, name + ", a barrier", "broadcast of 1000 float, root 0", "barrier",
-        broadcast_from(0, chosen), [&](const auto& rank, const float*, float*, const auto& options) {
-          barrier<exchange_policies>(rank, options(on_channel(chosen, 1)));
-        });
+    disagree<Place, N>(result, name + ", a barrier", "broadcast of 1000 float, root 0", "barrier",
+                       broadcast_from(0, chosen),
+                       [&](const auto& rank, const float*, float*, const auto& options) {
+                         barrier<exchange_policies>(rank, options(on_channel(chosen, 1)));
+                       });
   }
 }
 
-/// Two ranks that both send, or expect other counts: the rest of the team is not in it, and hears of
-/// it at its next call.
+/// Two ranks that both send, or expect other counts: the rest of the team is not in it, and hears
+/// of it at its next call.
 template <class Place, int N>
 void disagreeing_pair(report& result) {
   if (!Place::has(N)) return result.skip();
@@ -144,9 +144,8 @@ void disagreeing_pair(report& result) {
     const auto begin = fault_clock::now();
     fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10})};
     std::array<std::thread, 2> threads;
-    threads[0] = std::thread{[&] {
-      recording(result, what, [&] { first(bench, bench.place.rank_options({}, 0)); });
-    }};
+    threads[0] = std::thread{
+        [&] { recording(result, what, [&] { first(bench, bench.place.rank_options({}, 0)); }); }};
     threads[1] = std::thread{[&] {
       recording(result, what, [&] { second(bench, bench.place.rank_options({}, N - 1)); });
     }};

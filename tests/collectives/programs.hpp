@@ -64,19 +64,17 @@ struct call_list {
 };
 
 /// The calls of each kind of memory. Send/recv and the barrier have no symmetric form.
-using ordinary_calls =
-    call_list<called<collective::all_reduce, every_policy>,
-              called<collective::reduce_scatter, exchange_policies>,
-              called<collective::all_gather, exchange_policies>,
-              called<collective::broadcast, exchange_policies>,
-              called<collective::reduce, exchange_policies>,
-              called<collective::all_to_all, exchange_policies>,
-              called<collective::gather, exchange_policies>,
-              called<collective::scatter, exchange_policies>,
-              called<collective::send_recv, exchange_policies>,
-              called<collective::inclusive_scan, exchange_policies>,
-              called<collective::exclusive_scan, exchange_policies>,
-              called<collective::barrier, exchange_policies>>;
+using ordinary_calls = call_list<
+    called<collective::all_reduce, every_policy>,
+    called<collective::reduce_scatter, exchange_policies>,
+    called<collective::all_gather, exchange_policies>,
+    called<collective::broadcast, exchange_policies>, called<collective::reduce, exchange_policies>,
+    called<collective::all_to_all, exchange_policies>,
+    called<collective::gather, exchange_policies>, called<collective::scatter, exchange_policies>,
+    called<collective::send_recv, exchange_policies>,
+    called<collective::inclusive_scan, exchange_policies>,
+    called<collective::exclusive_scan, exchange_policies>,
+    called<collective::barrier, exchange_policies>>;
 template <class Place>
 using symmetric_calls =
     call_list<called<collective::all_reduce, typename Place::symmetric_policies>,
@@ -110,9 +108,9 @@ rc::Gen<step> random_step(int channels) {
     const auto policies = Calls::policies_of(s.which);
     s.policy = *rc::gen::elementOf(policies);
     if (s.which == collective::barrier) return s;
-    s.count = *rc::gen::oneOf(rc::gen::inRange<std::size_t>(0, 10),
-                              rc::gen::inRange<std::size_t>(0, 600),
-                              rc::gen::inRange<std::size_t>(0, 9000));
+    s.count =
+        *rc::gen::oneOf(rc::gen::inRange<std::size_t>(0, 10), rc::gen::inRange<std::size_t>(0, 600),
+                        rc::gen::inRange<std::size_t>(0, 9000));
     s.in_place = *rc::gen::arbitrary<bool>() && can_be_in_place(s.which, policies);
     s.in_shift = *rc::gen::inRange(0u, 5u);
     s.out_shift = *rc::gen::inRange(0u, 5u);
@@ -142,8 +140,8 @@ inline rc::Gen<random_team> random_team_of(bool symmetric, bool launches_apart, 
 }
 
 template <class Place, int N, memory_kind Kind, class... Calls>
-void run_random_program(call_list<Calls...>, const random_team& how,
-                        const std::vector<step>& steps, report& result) {
+void run_random_program(call_list<Calls...>, const random_team& how, const std::vector<step>& steps,
+                        report& result) {
   team_options options;
   options.wait_budget = std::chrono::seconds{PEERFOLD_PROGRAM_BUDGET};
   options.channels = {{2}, {1}};
@@ -186,9 +184,9 @@ void random_programs(report& result) {
 template <class Place, int First, int Last>
 bool add_programs() {
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    (registration("random programs", std::to_string(First + I) + " ranks, ordinary memory",
-                  &detail::random_programs<Place, First + I, memory_kind::ordinary,
-                                           detail::ordinary_calls>),
+    (registration(
+         "random programs", std::to_string(First + I) + " ranks, ordinary memory",
+         &detail::random_programs<Place, First + I, memory_kind::ordinary, detail::ordinary_calls>),
      ...);
 #if !defined(PEERFOLD_ORDINARY_PROGRAMS_ONLY)
     (registration("random programs", std::to_string(First + I) + " ranks, symmetric memory",

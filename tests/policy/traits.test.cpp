@@ -1,5 +1,5 @@
-// The table of docs/policies.md is made here, from the types; where the file says something else the
-// test fails, and leaves the table that it ought to hold.
+// The table of docs/policies.md is made here, from the types; where the file says something else
+// the test fails, and leaves the table that it ought to hold.
 #include <peerfold/policy/traits.hpp>
 
 #include <support/catch.hpp>

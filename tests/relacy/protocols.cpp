@@ -145,8 +145,8 @@ struct by_hand {
     const auto theirs = t.receive(x);
     expect(static_cast<bool>(theirs));
     const int peer = 1 - c.rank();
-    t.store_from(peer, x, theirs,
-                 [&](std::size_t i, element got) { expect(got == value(peer, m, i)); });
+    const auto check = [&](std::size_t i, element got) { expect(got == value(peer, m, i)); };
+    t.store_from(peer, x, theirs, t.destination(x, check));
   }
 };
 

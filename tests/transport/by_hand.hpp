@@ -26,8 +26,7 @@ using namespace std::chrono_literals;
 /// What these ranks call, and how that shows in the two words of a packet's line with data a and b.
 inline constexpr call_signature hand_driven_call{.count = 1, .which = collective::all_reduce};
 inline arch::word_pair packet_line(std::uint64_t message, std::uint32_t a, std::uint32_t b) {
-  const auto mark =
-      sync::mark_of(static_cast<std::uint32_t>(message), digest_of(hand_driven_call));
+  const auto mark = sync::mark_of(static_cast<std::uint32_t>(message), digest_of(hand_driven_call));
   return {std::uint64_t{mark.low} << 32 | a, std::uint64_t{mark.high} << 32 | b};
 }
 
@@ -64,25 +63,16 @@ class hand_driven_channel {
   /// The context of a call on rank `rank`.
   context_type enter(int rank) {
     const auto r = static_cast<std::size_t>(rank);
-    return {view_,
-            locals_[r],
-            0,
-            1,
-            execution::thread_group{barrier_[r], 0, 1},
-            scratch_[r],
-            hand_driven_call};
+    return {view_,       locals_[r],      0, 1, execution::thread_group{barrier_[r], 0, 1},
+            scratch_[r], hand_driven_call};
   }
 
   /// The same of lane `lane` of two, each a thread of its own.
   context_type enter_lane(int rank, int lane) {
     const auto r = static_cast<std::size_t>(rank);
-    return {view_,
-            locals_[r],
-            0,
-            1,
-            execution::thread_group{barrier_of_two_[r], lane, 2},
-            scratch_[r],
-            hand_driven_call};
+    return {
+        view_,       locals_[r],      0, 1, execution::thread_group{barrier_of_two_[r], lane, 2},
+        scratch_[r], hand_driven_call};
   }
 
   sync::channel_view<N>& view() { return view_; }
@@ -152,8 +142,8 @@ class hand_driven_rank {
     const auto theirs = transport_.receive(x);
     if (!theirs) return std::nullopt;
     std::vector<std::uint32_t> values(packs * pack);
-    transport_.store_from(1 - context_.rank(), x, theirs,
-                          [&](std::size_t i, std::uint32_t value) { values[i] = value; });
+    const auto keep = [&](std::size_t i, std::uint32_t value) { values[i] = value; };
+    transport_.store_from(1 - context_.rank(), x, theirs, transport_.destination(x, keep));
     return values;
   }
   bool release() { return transport_.release(); }

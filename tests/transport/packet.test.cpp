@@ -143,8 +143,7 @@ void busy_while_other_lane_waits() {
   c.state(0).busy = 1;
   for (int peer = 1; peer < N; ++peer) {
     *reinterpret_cast<pf::arch::word_pair*>(c.region(0) + layout.packet_ring(0, 0, peer) +
-                                            layout.packet_slot(1)) =
-        pf::test::packet_line(1, 0, 0);
+                                            layout.packet_slot(1)) = pf::test::packet_line(1, 0, 0);
   }
   std::thread lanes[2];
   for (int lane = 0; lane < 2; ++lane) {

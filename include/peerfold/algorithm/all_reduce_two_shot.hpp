@@ -103,7 +103,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
         PEERFOLD_UNROLL
         for (int q = 0; q < n; ++q) {
           if (q == c.rank()) continue;
-          t.store_from(q, share_of(q), theirs, store);
+          t.store_from(q, share_of(q), theirs, t.destination(share_of(q), store));
         }
       }
       if (gathering + blocks >= tiles.tiles()) return static_cast<bool>(theirs);

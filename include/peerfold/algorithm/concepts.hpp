@@ -63,7 +63,7 @@ concept transport = requires(T& t, const transport::tile& x, int step,
 
 /// A transport that does the element work of a reduction over tiles of its own: load(x, load) is
 /// this rank's fragment; fold(x, mine, theirs, op, finish) the finished fragment; store(x, values,
-/// destination(x, store)) gives each element to the functor, and store_from(q, x, theirs, store)
+/// destination(x, store)) gives each element to the functor, and store_from(q, x, theirs, the same)
 /// those that rank q sent. What destination() returns may be asked for ahead of a wait. With
 /// traits.folds_in_flight the arrivals are one value already, and fold() only finishes.
 template <class T, class Load, class Op, class Finish, class Store>
@@ -75,7 +75,7 @@ concept reducing_transport =
       { t.load(x, load) } -> stl::same_as<typename T::fragment_type>;
       { t.fold(x, values, theirs, op, finish) } -> stl::same_as<typename T::fragment_type>;
       t.store(x, values, t.destination(x, store));
-      t.store_from(q, x, theirs, store);
+      t.store_from(q, x, theirs, t.destination(x, store));
     };
 
 /// A transport that copies: as a reducing one, without the fold.
@@ -86,7 +86,7 @@ concept copying_transport =
              const typename T::fragment_type& values, const typename T::arrivals& theirs, int q) {
       { t.load(x, load) } -> stl::same_as<typename T::fragment_type>;
       t.store(x, values, t.destination(x, store));
-      t.store_from(q, x, theirs, store);
+      t.store_from(q, x, theirs, t.destination(x, store));
     };
 
 /// A store functor that also reaches the same place of the peers: store.at_rank(q) is a store

@@ -53,62 +53,96 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     }
   };
   const auto deliver = [&](const transport::tile& x) {
+    const auto place_of = [&](int q) { return t.destination(x, store_at(store, route.target(q))); };
     const auto size_of = [&](int q) { return route.sends(q, self) ? x : transport::tile{}; };
-    const auto theirs = t.receive_each(size_of);
-    if (theirs) {
-      PEERFOLD_UNROLL
-      for (int q = 0; q < n; ++q) {
-        if (q == self || !route.sends(q, self)) continue;
-        t.store_from(q, x, theirs, store_at(store, route.target(q)));
+    const auto receive = [&] {
+      if constexpr (Route::complete) {
+        return t.receive(x);
+      } else {
+        return t.receive_each(size_of);
       }
+    };
+    if constexpr (n == 2) {
+      const int q = rank_after<n>(self, 1);
+      const auto place = place_of(q);  // before the wait
+      const auto theirs = receive();
+      if (theirs && (Route::complete || route.sends(q, self))) t.store_from(q, x, theirs, place);
+      return static_cast<bool>(theirs);
+    } else {
+      const auto theirs = receive();
+      if (theirs) {
+        PEERFOLD_UNROLL
+        for (int q = 0; q < n; ++q) {
+          if (q == self || !route.sends(q, self)) continue;
+          t.store_from(q, x, theirs, place_of(q));
+        }
+      }
+      return static_cast<bool>(theirs);
     }
-    return theirs;
   };
   const bool keeps_own = keeps && route.sends(self, self);
   const bool reads = keeps_own || sends_any<n>(route, self);
-  if (ahead >= tiles.tiles()) return true;
+  struct parts_in_hand {
+    fragment of[parts];
+  };
+  // What tile x holds for the ranks from this one on, or for all.
+  const auto load_parts = [&](const transport::tile& x) {
+    parts_in_hand values;
+    PEERFOLD_UNROLL
+    for (int p = 0; p < parts; ++p) {
+      const int to = rank_after<n>(self, p);
+      const bool wanted = Route::one_source ? reads : Route::complete || route.sends(self, to);
+      values.of[p] = wanted ? part_for(x, to) : fragment{};
+    }
+    return values;
+  };
   if constexpr (lag == 0) {
+    transport::tile x = tiles.at(ahead);
+    parts_in_hand values = load_parts(x);  // before anything else: it takes long
+    if (ahead >= tiles.tiles()) return true;
     for (;;) {
-      const transport::tile x = tiles.at(ahead);
-      // All loads are under way before the first store that a peer waits for.
-      fragment values[parts];
       PEERFOLD_UNROLL
-      for (int p = 0; p < parts; ++p) {
-        const int to = rank_after<n>(self, p);
-        const bool wanted = Route::one_source ? reads : route.sends(self, to);
-        values[p] = wanted ? part_for(x, to) : fragment{};
-      }
-      PEERFOLD_UNROLL
-      for (int p = 1; p < n; ++p) send(p, x, values[p % parts]);
+      for (int p = 1; p < n; ++p) send(p, x, values.of[p % parts]);
       t.commit();
-      if (keeps_own) keep(x, values[0]);
-      const auto theirs = deliver(x);
+      if (keeps_own) keep(x, values.of[0]);
       ahead += blocks;
-      if (ahead >= tiles.tiles()) return static_cast<bool>(theirs);
+      const bool last = ahead >= tiles.tiles();
+      const transport::tile y = tiles.at(ahead);
+      if (!last) values = load_parts(y);
+      const bool here = deliver(x);
+      if (last) return here;
       if (!t.release()) return false;
+      x = y;
     }
   } else {
-    for (uint32_t step = 0;; ++step, ahead += blocks) {
+    if (ahead >= tiles.tiles()) return true;
+    // The next tile is loaded before anything is waited for, where it goes to all.
+    const auto load_next = [&](const transport::tile& x) {
+      return Route::one_source && reads ? part_for(x, self) : fragment{};
+    };
+    transport::tile x = tiles.at(ahead);
+    fragment next = load_next(x);
+    for (uint32_t step = 0;; ++step) {
       if (ahead < tiles.tiles()) {
-        const transport::tile x = tiles.at(ahead);
-        fragment values{};
-        if (Route::one_source && reads) values = part_for(x, self);
-        if (Route::one_source && keeps_own) keep(x, values);
+        if (Route::one_source && keeps_own) keep(x, next);
         PEERFOLD_UNROLL_BY(peers_at_once)
         for (int p = 1; p < n; ++p) {
           const int to = rank_after<n>(self, p);
           if constexpr (!Route::one_source) {
-            if (Route::complete || route.sends(self, to)) values = part_for(x, to);
+            if (Route::complete || route.sends(self, to)) next = part_for(x, to);
           }
-          send(p, x, values);
+          send(p, x, next);
         }
         t.commit();
         if (!Route::one_source && keeps_own) keep(x, part_for(x, self));
       }
+      ahead += blocks;
+      x = tiles.at(ahead);
+      if (ahead < tiles.tiles()) next = load_next(x);
       if (step < lag) continue;
-      const uint32_t behind = ahead - lag * blocks;
-      const auto theirs = deliver(tiles.at(behind));
-      if (behind + blocks >= tiles.tiles()) return static_cast<bool>(theirs);
+      const uint32_t behind = ahead - (lag + 1) * blocks;
+      const bool here = deliver(tiles.at(behind));
+      if (behind + blocks >= tiles.tiles()) return here;
       if (!t.release()) return false;
     }
   }
@@ -147,29 +181,32 @@ PEERFOLD_HD
 
   tell_all();
   const bool keeps_own = keeps && route.sends(self, self);
-  if (!Route::one_source && keeps_own) {  // while the words are under way
-    for (uint32_t i = first; i < tiles.tiles(); i += blocks) {
-      const transport::tile x = tiles.at(i);
-      t.store(x, part_for(x, self), t.destination(x, store_at(store, route.target(self))));
-    }
-  }
   static_cast<void>(t.receive(transport::tile{}));
   if (!t.release()) return false;
   const bool reads = keeps_own || sends_any<n>(route, self);
-  for (uint32_t i = first; reads && i < tiles.tiles(); i += blocks) {
-    const transport::tile x = tiles.at(i);
-    if constexpr (Route::one_source) {
-      const fragment values = part_for(x, self);
+  const auto keep = [&](const transport::tile& x, const fragment& mine) {
+    t.store(x, mine, t.destination(x, store_at(store, route.target(self))));
+  };
+  const uint32_t end = reads ? tiles.tiles() : 0;
+  if constexpr (Route::one_source) {
+    fragment values = first < end ? part_for(tiles.at(first), self) : fragment{};
+    for (uint32_t i = first; i < end; i += blocks) {
+      const transport::tile x = tiles.at(i);
+      const fragment mine = values;
+      if (i + blocks < end) values = part_for(tiles.at(i + blocks), self);  // under way meanwhile
       PEERFOLD_NO_UNROLL
-      for (int p = 1; p < n; ++p) put(p, x, values);
-      if (keeps_own) t.store(x, values, t.destination(x, store_at(store, route.target(self))));
-    } else {
+      for (int p = 1; p < n; ++p) put(p, x, mine);
+      if (keeps_own) keep(x, mine);
+    }
+  } else {
+    for (uint32_t i = first; i < end; i += blocks) {
+      const transport::tile x = tiles.at(i);
       PEERFOLD_NO_UNROLL
       for (int p = 1; p < n; ++p) {
-        if (route.sends(self, rank_after<n>(self, p))) {
-          put(p, x, part_for(x, rank_after<n>(self, p)));
-        }
+        const int to = rank_after<n>(self, p);
+        if (route.sends(self, to)) put(p, x, part_for(x, to));
       }
+      if (keeps_own) keep(x, part_for(x, self));  // while the link is at work
     }
   }
   tell_all();

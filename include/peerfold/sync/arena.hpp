@@ -28,10 +28,10 @@ struct channel_shape {
 
 /// Where one block stands with one peer.
 struct alignas(16) pair_sequence {
-  uint64_t sent;       ///< the last message sent
-  uint64_t received;   ///< the last message received
-  uint32_t credit;     ///< number of the last message that the peer has released, as far as is
-                       ///< known, as flags have it; for transports with credits
+  uint64_t sent;      ///< the last message sent
+  uint64_t received;  ///< the last message received
+  uint32_t credit;    ///< number of the last message that the peer has released, as far as is
+                      ///< known, as flags have it; for transports with credits
   uint32_t calls;     ///< calls so far, by transports with flags
 };
 

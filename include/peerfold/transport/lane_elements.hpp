@@ -115,14 +115,14 @@ class lane_elements {
   }
 
   /// The same for the elements of tile x that rank q, another one, sent.
-  template <class Arrivals, class Store>
+  template <class Arrivals, class Destination>
   PEERFOLD_HD void store_from(int q, const tile& x, const Arrivals& theirs,
-                              const Store& store) const {
+                              const Destination& to) const {
     Fragment values;
     for_each_pack<Fragment::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { values.at[u] = theirs.pack_of(q, u, i, pack_type{}); });
-    store_fragment(c_.group(), x, values, destination(x, store));
+    store_fragment(c_.group(), x, values, to);
   }
 
  protected:
