@@ -37,7 +37,7 @@ edit(execution/thread_group.hpp
 # The ring of stores as small as a transport without a lag allows, so that few messages fill it.
 edit(sync/arena.hpp
      "store_slots = 8" "store_slots = 4"
-     "largest_slot = 32 * 1024" "largest_slot = 128" # a small arena
+     "largest_slot = 128 * 1024" "largest_slot = 128" # a small arena
      "% packet_slots" "% model::slots(packet_slots)")
 edit(transport/packet.hpp
      "line.high >> 32" "model::high_word(line) >> 32"

@@ -61,7 +61,7 @@ class threads_place {
       add(ranks < 6 ? 3 : 2, {{3}, {2}}, 2 * half_lap - 3, caller::ranks, most);
       if (short_run()) return all;
       add(2, {{2}}, half_lap - 3, caller::team, most);
-      add(1, {{4}}, 4 * half_lap - 3, caller::ranks, most);
+      add(1, {{1}, {3}}, 4 * half_lap - 3, caller::ranks, most);  // messages of several tiles
       all.back().options.staging_bytes = std::size_t{16} << 20;
     } else {
       add(2, {{2}}, 2 * half_lap - 3, caller::team, most / 2);

@@ -6,6 +6,7 @@
 
 #include <peerfold/algorithm/concepts.hpp>
 #include <peerfold/algorithm/elements.hpp>
+#include <peerfold/algorithm/pieces.hpp>
 #include <peerfold/algorithm/route.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/rank.hpp>
@@ -52,31 +53,34 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
       t.send(p, transport::tile{}, fragment{});
     }
   };
-  const auto deliver = [&](const transport::tile& x) {
-    const auto place_of = [&](int q) { return t.destination(x, store_at(store, route.target(q))); };
-    const auto size_of = [&](int q) { return route.sends(q, self) ? x : transport::tile{}; };
-    const auto receive = [&] {
-      if constexpr (Route::complete) {
-        return t.receive(x);
-      } else {
-        return t.receive_each(size_of);
+  const auto receive = [&](const transport::tile& x) {
+    if constexpr (Route::complete) {
+      return t.receive(x);
+    } else {
+      return t.receive_each([&](int q) { return route.sends(q, self) ? x : transport::tile{}; });
+    }
+  };
+  const auto place_of = [&](int q, const transport::tile& x) {
+    return t.destination(x, store_at(store, route.target(q)));
+  };
+  const auto store_all = [&](const transport::tile& x, const auto& theirs) {
+    PEERFOLD_UNROLL
+    for (int q = 0; q < n; ++q) {
+      if (q != self && (Route::complete || route.sends(q, self))) {
+        t.store_from(q, x, theirs, place_of(q, x));
       }
-    };
+    }
+  };
+  const auto deliver = [&](const transport::tile& x) {
     if constexpr (n == 2) {
       const int q = rank_after<n>(self, 1);
-      const auto place = place_of(q);  // before the wait
-      const auto theirs = receive();
+      const auto place = place_of(q, x);  // before the wait
+      const auto theirs = receive(x);
       if (theirs && (Route::complete || route.sends(q, self))) t.store_from(q, x, theirs, place);
       return static_cast<bool>(theirs);
     } else {
-      const auto theirs = receive();
-      if (theirs) {
-        PEERFOLD_UNROLL
-        for (int q = 0; q < n; ++q) {
-          if (q == self || !route.sends(q, self)) continue;
-          t.store_from(q, x, theirs, place_of(q));
-        }
-      }
+      const auto theirs = receive(x);
+      if (theirs) store_all(x, theirs);
       return static_cast<bool>(theirs);
     }
   };
@@ -120,29 +124,43 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     const auto load_next = [&](const transport::tile& x) {
       return Route::one_source && reads ? part_for(x, self) : fragment{};
     };
-    transport::tile x = tiles.at(ahead);
-    fragment next = load_next(x);
-    for (uint32_t step = 0;; ++step) {
-      if (ahead < tiles.tiles()) {
-        if (Route::one_source && keeps_own) keep(x, next);
-        PEERFOLD_UNROLL_BY(peers_at_once)
-        for (int p = 1; p < n; ++p) {
-          const int to = rank_after<n>(self, p);
-          if constexpr (!Route::one_source) {
-            if (Route::complete || route.sends(self, to)) next = part_for(x, to);
-          }
-          send(p, x, next);
+    const auto send_tile = [&](uint32_t piece, uint32_t index, fragment& next) {
+      const transport::tile x = tiles.at(index);
+      PEERFOLD_UNROLL_BY(peers_at_once)
+      for (int p = 1; p < n; ++p) {
+        const int to = rank_after<n>(self, p);
+        if (Route::complete || route.sends(self, to)) {
+          if constexpr (!Route::one_source) next = part_for(x, to);
+          send_piece(t, p, x, next, piece);
+        } else if (piece == 0) {
+          t.send(p, transport::tile{}, fragment{});
         }
-        t.commit();
-        if (!Route::one_source && keeps_own) keep(x, part_for(x, self));
       }
-      ahead += blocks;
-      x = tiles.at(ahead);
-      if (ahead < tiles.tiles()) next = load_next(x);
+      if constexpr (Route::one_source) {
+        if (keeps_own) keep(x, next);
+        if (index + blocks < tiles.tiles()) next = load_next(tiles.at(index + blocks));
+      } else {
+        if (keeps_own) keep(x, part_for(x, self));
+      }
+    };
+    const uint32_t stride = blocks * tiles.pieces();
+    fragment next = load_next(tiles.at(ahead));
+    for (uint32_t step = 0;; ++step, ahead += stride) {
+      if (ahead < tiles.tiles()) {
+        for_each_piece<Transport>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
+          send_tile(piece, index, next);
+        });
+        t.commit();
+      }
       if (step < lag) continue;
-      const uint32_t behind = ahead - (lag + 1) * blocks;
-      const bool here = deliver(tiles.at(behind));
-      if (behind + blocks >= tiles.tiles()) return here;
+      const uint32_t behind = ahead - lag * stride;
+      const auto theirs = receive(tiles.at(behind));
+      if (theirs) {
+        for_each_piece<Transport>(tiles, behind, blocks, [&](uint32_t piece, uint32_t index) {
+          store_all(tiles.at(index), arrivals_of<Transport>(theirs, piece, c.group()));
+        });
+      }
+      if (behind + stride >= tiles.tiles()) return static_cast<bool>(theirs);
       if (!t.release()) return false;
     }
   }

@@ -6,6 +6,7 @@
 
 #include <peerfold/algorithm/concepts.hpp>
 #include <peerfold/algorithm/elements.hpp>
+#include <peerfold/algorithm/pieces.hpp>
 #include <peerfold/algorithm/route.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/fold_range.hpp>
@@ -48,23 +49,22 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
       return t.load(x, load_at(load, route.source(self)));
     }
   };
-  const auto send_all = [&](const transport::tile& x, const fragment& mine) {
+  const auto send_tile = [&](const transport::tile& x, const fragment& mine, uint32_t piece) {
     PEERFOLD_UNROLL_BY(peers_at_once)
     for (int p = 1; p < n; ++p) {
       const int to = rank_after<n>(self, p);
       if constexpr (!Route::complete) {
         if (!route.sends(self, to)) {
-          t.send(p, transport::tile{}, fragment{});
+          if (piece == 0) t.send(p, transport::tile{}, fragment{});
           continue;
         }
       }
       if constexpr (Route::one_source) {
-        t.send(p, x, mine);
+        send_piece(t, p, x, mine, piece);
       } else {
-        t.send(p, x, t.load(x, load_at(load, route.source(to))));
+        send_piece(t, p, x, t.load(x, load_at(load, route.source(to))), piece);
       }
     }
-    t.commit();
   };
   const auto receive = [&](const transport::tile& x) {
     if constexpr (Route::complete) {
@@ -90,7 +90,8 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
     auto mine = own(x);  // before anything else: it takes long
     if (ahead >= tiles.tiles()) return true;
     for (;;) {
-      send_all(x, mine);
+      send_tile(x, mine, 0);
+      t.commit();
       const auto out = t.destination(x, store);  // before the wait
       ahead += blocks;
       const bool last = ahead >= tiles.tiles();
@@ -114,20 +115,28 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
         return fragment{};
       }
     };
-    transport::tile x = tiles.at(ahead);
-    auto next = to_send(x);
-    for (uint32_t step = 0;; ++step) {
-      if (ahead < tiles.tiles()) send_all(x, next);
-      ahead += blocks;
-      x = tiles.at(ahead);
-      if (ahead < tiles.tiles()) next = to_send(x);
+    const uint32_t stride = blocks * tiles.pieces();
+    auto next = to_send(tiles.at(ahead));
+    for (uint32_t step = 0;; ++step, ahead += stride) {
+      if (ahead < tiles.tiles()) {
+        for_each_piece<Transport>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
+          send_tile(tiles.at(index), next, piece);
+          if (index + blocks < tiles.tiles()) next = to_send(tiles.at(index + blocks));
+        });
+        t.commit();
+      }
       if (step < lag) continue;
-      const transport::tile y = tiles.at(ahead - (lag + 1) * blocks);
-      const auto mine = own(y);
-      const auto out = t.destination(y, store);
-      const auto theirs = receive(y);
-      fold_and_store(y, mine, theirs, out);
-      if (ahead - lag * blocks >= tiles.tiles()) return static_cast<bool>(theirs);
+      const uint32_t behind = ahead - lag * stride;
+      // What the first tile needs of this rank is asked for before the wait.
+      fragment mine = own(tiles.at(behind));
+      const auto theirs = receive(tiles.at(behind));
+      for_each_piece<Transport>(tiles, behind, blocks, [&](uint32_t piece, uint32_t index) {
+        const transport::tile y = tiles.at(index);
+        if (piece != 0) mine = own(y);
+        fold_and_store(y, mine, arrivals_of<Transport>(theirs, piece, c.group()),
+                       t.destination(y, store));
+      });
+      if (behind + stride >= tiles.tiles()) return static_cast<bool>(theirs);
       if (!t.release()) return false;
     }
   }

@@ -31,9 +31,14 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 /// what a lane does once a tile costs as much as several packs. Tiles too hold four packs a lane,
 /// but fewer (one at least) where less than a quarter of the blocks would have a tile. Measured on
 /// 2 H200 (docs/decisions/0008).
+///
+/// If `pieces`, a message of a transport that can carries several tiles where every block has many:
+/// what is done once a message, above all the wait for stores to arrive, takes as long as moving a
+/// tile.
 template <class Transport>
 constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channel_shape& shape,
-                                int max_blocks, int narrowest, int widest) noexcept {
+                                int max_blocks, int narrowest, int widest,
+                                bool pieces = false) noexcept {
   constexpr uint32_t pack = Transport::pack_type::size;
   constexpr size_t deep = std::min(4, Transport::fragment_type::packs);
   constexpr size_t line = 8;  // packs of 16 bytes: shares start on a line of 128 bytes
@@ -54,6 +59,11 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
                 static_cast<uint32_t>(std::min(divide_up(share, line) * line, capacity)) * pack,
                 parts};
   plan.blocks = static_cast<int>(std::min<size_t>(blocks, plan.tiles.tiles()));
+  if constexpr (Transport::traits.most_pieces > 1) {
+    const uint32_t of_a_block = plan.tiles.tiles() / static_cast<uint32_t>(plan.blocks);
+    const uint32_t most = std::min(of_a_block / 4, Transport::most_pieces(shape, width));
+    if (pieces && most > 1) plan.tiles = {count, plan.tiles.share(), parts, most};
+  }
   return plan;
 }
 

@@ -131,7 +131,7 @@ struct channel_layout {
   /// two on GPUs, lie aligned to themselves within an arena, and what a warp stores at once in one
   /// piece.
   PEERFOLD_HD static constexpr size_t align(size_t offset) {
-    constexpr size_t largest_slot = 32 * 1024;
+    constexpr size_t largest_slot = 128 * 1024;
     return (offset + largest_slot - 1) / largest_slot * largest_slot;
   }
 };

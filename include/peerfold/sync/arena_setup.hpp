@@ -29,11 +29,11 @@ struct arena_plan {
 
 /// The shape of a channel of `blocks` blocks whose rings take about `bytes` bytes a rank: packet
 /// slots of at most `most_lines` lines, and store slots of the power of two that still fits,
-/// between 1 KiB and 32 KiB.
+/// between 1 KiB and 128 KiB.
 template <int N>
 channel_shape shape_channel(int blocks, uint32_t most_lines, std::size_t bytes) {
   const auto slots = static_cast<std::size_t>(blocks) * most_others<N> * store_slots;
-  const std::size_t room = std::clamp<std::size_t>(bytes / slots, 1024, 32 * 1024);
+  const std::size_t room = std::clamp<std::size_t>(bytes / slots, 1024, 128 * 1024);
   return {blocks, most_lines, static_cast<uint32_t>(std::bit_floor(room))};
 }
 

@@ -8,26 +8,14 @@
 
 namespace peerfold::sync {
 
-/// The 32 bits that stand for message number m in memory that ranks share: the low half of
-/// 2m + 1. Odd, so never 0, which is what fresh memory holds.
+/// The 16 bits that stand for message number m in memory that ranks share: the low ones of 2m + 1.
+/// Odd, so never 0, which is what fresh memory holds. They come round after 2^15 messages.
 PEERFOLD_HD constexpr uint32_t wire(uint64_t message) noexcept {
-  return static_cast<uint32_t>(2 * message + 1);
+  return static_cast<uint32_t>(2 * message + 1) & 0xffffu;
 }
 
-/// Whether the wire number `seen` is at `expected` or past it, across the wrap of 32 bits. Right as
-/// long as the two are less than 2^30 messages apart.
-PEERFOLD_HD constexpr bool reached(uint32_t seen, uint32_t expected) noexcept {
-  return static_cast<int32_t>(seen - expected) >= 0;
-}
-
-/// How many messages lie between two wire numbers, the later first.
-PEERFOLD_HD constexpr int32_t distance(uint32_t later, uint32_t earlier) noexcept {
-  return static_cast<int32_t>(later - earlier) / 2;
-}
-
-/// The marks of packets: in each half of a line the low 16 bits of the wire number, odd too, and
-/// half of the digest of the call. So data of a call that its receiver did not make are never taken
-/// for those it waits for.
+/// The marks of packets: in each half of a line the wire number and half of the digest of the call.
+/// So data of a call that its receiver did not make are never taken for those it waits for.
 struct packet_mark {
   uint32_t low;
   uint32_t high;
@@ -64,8 +52,7 @@ PEERFOLD_HD constexpr bool on_scrub_lap(uint64_t message, unsigned slots) noexce
 /// Ranks are never more messages apart than a ring has slots, nor more than one call.
 PEERFOLD_HD constexpr uint64_t flag_of(uint64_t sent, uint64_t released, uint32_t call,
                                        const call_digest& digest) noexcept {
-  const uint32_t low =
-      (wire(sent) & 0xffffu) | (call & 3u) << 16 | static_cast<uint32_t>(released) << 18;
+  const uint32_t low = wire(sent) | (call & 3u) << 16 | static_cast<uint32_t>(released) << 18;
   return static_cast<uint64_t>(digest.whole()) << 32 | low;
 }
 

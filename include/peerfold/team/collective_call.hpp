@@ -47,6 +47,8 @@ using transport_of =
 /// A copying collective as one block of one rank runs it.
 template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
 struct copy_body {
+  static constexpr bool takes_pieces = P.algorithm != algorithm_id::direct;
+
   transport::tiling tiles;
   Route route;
   bool keeps;
@@ -75,6 +77,8 @@ struct copy_body {
 template <element T, policy P, collective Which, class Load, class Op, class Finish, class Store,
           class Range>
 struct fold_body {
+  static constexpr bool takes_pieces = true;
+
   transport::tiling tiles;
   algorithm::route_of<Which> route;
   bool folds;
@@ -122,7 +126,8 @@ template <class Team, class Make>
   const int blocks =
       options.max_blocks == 0 ? shape.blocks : std::min(shape.blocks, options.max_blocks);
   launch_plan plan = make_plan<typename body::template transport_type<context>>(
-      count, static_cast<std::uint32_t>(parts), shape, blocks, ranks.narrowest(), ranks.widest());
+      count, static_cast<std::uint32_t>(parts), shape, blocks, ranks.narrowest(), ranks.widest(),
+      body::takes_pieces);
   constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
   if (count / plan.tiles.share() >= most_shares) {
     return bad_argument("count: " + std::to_string(count) + " elements are more than " +

@@ -45,8 +45,11 @@ class store_flag
   using element_type = T;
   using pack_type = arch::pack<T, 16>;
   using fragment_type = fragment<pack_type, Context::group_type::store_packs>;
-  static constexpr transport_traits traits{
-      .name = "store", .publishes_writes = true, .slots = sync::store_slots, .lag = lag_in_tiles};
+  static constexpr transport_traits traits{.name = "store",
+                                           .publishes_writes = true,
+                                           .slots = sync::store_slots,
+                                           .most_pieces = 4,
+                                           .lag = lag_in_tiles};
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,
@@ -54,6 +57,13 @@ class store_flag
     const auto held = static_cast<uint32_t>(width * fragment_type::packs);
     const uint32_t slot = shape.store_bytes / pack_type::bytes;
     return (held < slot ? held : slot) * pack_type::size;
+  }
+
+  /// How many tiles of the most elements fit into one message.
+  [[nodiscard]] PEERFOLD_HD static constexpr uint32_t most_pieces(const sync::channel_shape& shape,
+                                                                  int width) noexcept {
+    const uint32_t fit = shape.store_bytes / piece_bytes(width);
+    return fit < 1 ? 1 : fit < traits.most_pieces ? fit : traits.most_pieces;
   }
 
   PEERFOLD_HD explicit store_flag(Context& c, Peers peers = {}) noexcept
@@ -68,8 +78,9 @@ class store_flag
   }
 
   /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
-  /// 1 <= step < N, if it is a peer. Published by commit().
-  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
+  /// 1 <= step < N, if it is a peer, as the message's tile number `piece`. Published by commit().
+  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values,
+                        uint32_t piece = 0) noexcept {
     const int to = rank_after<n>(c_.rank(), step);
     if (!peers_.has(to)) return;
     const uint64_t message = before(to).sent + commits_ + 1;
@@ -77,8 +88,9 @@ class store_flag
       await_credit(to, message);
       if (!ok_) return;
     }
-    stl::byte* pack =
-        c_.region(step) + offset(to, c_.rank()) + c_.channel().layout.store_slot(message);
+    stl::byte* pack = c_.region(step) + offset(to, c_.rank()) +
+                      c_.channel().layout.store_slot(message) +
+                      piece * piece_bytes(c_.group().width());
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
@@ -130,6 +142,14 @@ class store_flag
     /// The own rank.
     [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
 
+    /// The message's tile number `piece`, where these are the first, in a group so wide.
+    [[nodiscard]] PEERFOLD_HD arrivals at_piece(uint32_t piece, int width) const noexcept {
+      arrivals shifted = *this;
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) shifted.first_[j] += piece * piece_bytes(width);
+      return shifted;
+    }
+
    private:
     friend class store_flag;
     const stl::byte* first_[others > 0 ? others : 1];  ///< this lane's first pack of each
@@ -170,6 +190,11 @@ class store_flag
   }
 
  private:
+  /// Bytes that a slot has for each tile of a message.
+  PEERFOLD_HD static constexpr uint32_t piece_bytes(int width) noexcept {
+    return static_cast<uint32_t>(width * fragment_type::packs * pack_type::bytes);
+  }
+
   struct shared {
     uint32_t credit[n];  ///< as in pair_sequence, once credits_shared_
   };
@@ -293,8 +318,8 @@ class store_flag
       // Packets that this rank never asked for, at two looks: what came before would be here by
       // now.
       const bool sent = sent_by_packet(peer);
-      if (c_.give_up(since, peer, sync::wire(awaited) & 0xffffu,
-                     static_cast<uint32_t>(seen) & 0xffffu, sent && suspected)) {
+      if (c_.give_up(since, peer, sync::wire(awaited), static_cast<uint32_t>(seen) & 0xffffu,
+                     sent && suspected)) {
         here = false;
         return seen;
       }

@@ -20,7 +20,8 @@ struct transport_traits {
   bool folds_in_flight = false;   ///< what is received is already reduced, in no stated order
   bool publishes_writes = false;  ///< commit() also publishes plain writes to peers' memory
   int slots = 0;                  ///< messages that may be under way to a peer
-  int lag = 0;                    ///< tiles that an algorithm should send ahead of receiving
+  int most_pieces = 1;            ///< tiles that one message may carry
+  int lag = 0;                    ///< messages that an algorithm should send ahead of receiving
 };
 
 }  // namespace peerfold::transport

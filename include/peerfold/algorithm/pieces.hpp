@@ -1,0 +1,49 @@
+/// \file
+/// Messages of several tiles: the pieces of one, and what peers sent of each.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/transport/tile.hpp>
+
+namespace peerfold::algorithm {
+
+/// Calls visit(piece, index) for each tile of the message that begins with tile `first` of a block.
+/// Transports whose messages are single tiles have one.
+template <class Transport, class Visit>
+PEERFOLD_HD void for_each_piece(const transport::tiling& tiles, uint32_t first, uint32_t blocks,
+                                Visit visit) {
+  if constexpr (Transport::traits.most_pieces == 1) {
+    visit(0u, first);
+  } else {
+    uint32_t index = first;
+    PEERFOLD_NO_UNROLL
+    for (uint32_t piece = 0; piece < tiles.pieces() && index < tiles.tiles(); ++piece) {
+      visit(piece, index);
+      index += blocks;
+    }
+  }
+}
+
+/// send() of a message's tile.
+template <class Transport>
+PEERFOLD_HD void send_piece(Transport& t, int step, const transport::tile& x,
+                            const typename Transport::fragment_type& values, uint32_t piece) {
+  if constexpr (Transport::traits.most_pieces == 1) {
+    t.send(step, x, values);
+  } else {
+    t.send(step, x, values, piece);
+  }
+}
+
+/// What the peers sent of a message's tile, where `theirs` is the message.
+template <class Transport, class Group>
+[[nodiscard]] PEERFOLD_HD decltype(auto) arrivals_of(const typename Transport::arrivals& theirs,
+                                                     uint32_t piece, const Group& group) {
+  if constexpr (Transport::traits.most_pieces == 1) {
+    return (theirs);
+  } else {
+    return theirs.at_piece(piece, group.width());
+  }
+}
+
+}  // namespace peerfold::algorithm
