@@ -47,7 +47,7 @@ namespace detail {
 /// One all-reduce as one block of one rank runs it.
 template <element T, policy P, class Load, class Op, class Finish, class Store>
 struct all_reduce_body {
-  static constexpr bool takes_pieces = P.algorithm == algorithm_id::one_shot;
+  static constexpr bool takes_pieces = true;
 
   transport::tiling tiles;
   Load load;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <peerfold/algorithm/concepts.hpp>
+#include <peerfold/algorithm/pieces.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/rank.hpp>
 
@@ -28,6 +29,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
                                      const Load& load, const Op& op, const Finish& finish,
                                      const Store& store) {
   constexpr int n = Context::size;
+  using fragment = typename Transport::fragment_type;
   constexpr uint32_t lag = Transport::traits.lag;
   // Code for many peers is short where there is much to send to each.
   [[maybe_unused]] constexpr int peers_at_once = Context::size <= 4 ? Context::size
@@ -42,17 +44,42 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
   if (ahead >= tiles.tiles()) return true;
+  const uint32_t stride = blocks * tiles.pieces();
+  // Results go to the others first, as they have farther to go.
+  const auto deliver = [&](const transport::tile& x, const fragment& result, uint32_t piece,
+                           const auto& there) {
+    PEERFOLD_UNROLL_BY(peers_at_once)
+    for (int p = 1; p < n; ++p) {
+      if constexpr (one_peer) {
+        t.store(x, result, there);
+      } else if constexpr (direct) {
+        t.store(x, result, at_peer(p, x));
+      } else {
+        send_piece(t, p, x, result, piece);
+      }
+    }
+  };
+  // Where x goes at the only peer; those at many would take registers.
+  const auto at_only_peer = [&]([[maybe_unused]] const transport::tile& x) {
+    if constexpr (one_peer) {
+      return at_peer(1, x);
+    } else {
+      return 0;
+    }
+  };
   uint32_t before_folding = lag;  // steps that only send ahead
   uint32_t before_gathering = lag;
-  for (;; ahead += blocks) {
-    const uint32_t folding = ahead - lag * blocks;
+  for (;; ahead += stride) {
+    const uint32_t folding = ahead - lag * stride;
     const bool all_folded = direct && before_folding == 0 && folding >= tiles.tiles();
     if (ahead < tiles.tiles()) {  // scatter: to every rank its share
-      PEERFOLD_UNROLL_BY(peers_at_once)
-      for (int p = 1; p < n; ++p) {
-        const auto x = tiles.at(ahead, static_cast<uint32_t>(rank_after<n>(c.rank(), p)));
-        t.send(p, x, t.load(x, load));
-      }
+      for_each_piece<Transport>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
+        PEERFOLD_UNROLL_BY(peers_at_once)
+        for (int p = 1; p < n; ++p) {
+          const auto x = tiles.at(index, static_cast<uint32_t>(rank_after<n>(c.rank(), p)));
+          send_piece(t, p, x, t.load(x, load), piece);
+        }
+      });
     }
     if (ahead < tiles.tiles() || all_folded) t.commit();
     if (before_folding > 0) {
@@ -63,32 +90,32 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
     if (direct || folding < tiles.tiles()) {  // fold the own share, send the result to all
       const auto x = tiles.at(folding, own);  // empty behind the last
       const auto mine = t.load(x, load);
-      // Addresses are worked out before the wait; those at many peers would take registers.
+      // Addresses are worked out before the wait.
       const auto here = t.destination(x, store);
-      [[maybe_unused]] const auto there = [&] {
-        if constexpr (one_peer) {
-          return at_peer(1, x);
-        } else {
-          return 0;
-        }
-      }();
+      const auto there = at_only_peer(x);
       const auto theirs = t.receive(x);
       if (all_folded) return static_cast<bool>(theirs);
-      typename Transport::fragment_type result;
+      fragment result;
       if (theirs) result = t.fold(x, mine, theirs, op, finish);
-      if (!t.release()) return false;
-      PEERFOLD_UNROLL_BY(peers_at_once)
-      for (int p = 1; p < n; ++p) {  // first, as they have farther to go
-        if constexpr (one_peer) {
-          t.store(x, result, there);
-        } else if constexpr (direct) {
-          t.store(x, result, at_peer(p, x));
-        } else {
-          t.send(p, x, result);
-        }
+      // Where messages are single tiles, lanes may differ in what came: released is voted.
+      if (Transport::traits.most_pieces == 1 ? !t.release() : !theirs) return false;
+      deliver(x, result, 0, there);
+      if constexpr (Transport::traits.most_pieces == 1) {
+        if constexpr (!direct) t.commit();
+        t.store(x, result, here);
+      } else {
+        t.store(x, result, here);
+        for_each_piece<Transport>(tiles, folding, blocks, [&](uint32_t piece, uint32_t index) {
+          if (piece == 0) return;
+          const auto y = tiles.at(index, own);
+          result = t.fold(y, t.load(y, load), arrivals_of<Transport>(theirs, piece, c.group()), op,
+                          finish);
+          deliver(y, result, piece, at_only_peer(y));
+          t.store(y, result, t.destination(y, store));
+        });
+        if (!t.release()) return false;
+        if constexpr (!direct) t.commit();
       }
-      if constexpr (!direct) t.commit();
-      t.store(x, result, here);
     }
 
     if constexpr (!direct) {  // gather what the others folded
@@ -96,17 +123,21 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
         --before_gathering;
         continue;
       }
-      const uint32_t gathering = ahead - 2 * lag * blocks;
+      const uint32_t gathering = ahead - 2 * lag * stride;
       const auto share_of = [&](int q) { return tiles.at(gathering, static_cast<uint32_t>(q)); };
       const auto theirs = t.receive_each(share_of);
       if (theirs) {
-        PEERFOLD_UNROLL
-        for (int q = 0; q < n; ++q) {
-          if (q == c.rank()) continue;
-          t.store_from(q, share_of(q), theirs, t.destination(share_of(q), store));
-        }
+        for_each_piece<Transport>(tiles, gathering, blocks, [&](uint32_t piece, uint32_t index) {
+          PEERFOLD_UNROLL
+          for (int q = 0; q < n; ++q) {
+            if (q == c.rank()) continue;
+            const auto x = tiles.at(index, static_cast<uint32_t>(q));
+            t.store_from(q, x, arrivals_of<Transport>(theirs, piece, c.group()),
+                         t.destination(x, store));
+          }
+        });
       }
-      if (gathering + blocks >= tiles.tiles()) return static_cast<bool>(theirs);
+      if (gathering + stride >= tiles.tiles()) return static_cast<bool>(theirs);
       if (!t.release()) return false;
     }
   }
