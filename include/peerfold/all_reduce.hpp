@@ -48,6 +48,7 @@ namespace detail {
 template <element T, policy P, class Load, class Op, class Finish, class Store>
 struct all_reduce_body {
   static constexpr bool takes_pieces = true;
+  static constexpr std::size_t shared_bytes = 0;
 
   transport::tiling tiles;
   Load load;

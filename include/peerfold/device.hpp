@@ -17,6 +17,7 @@
 #include <peerfold/execution/context.hpp>
 #include <peerfold/memory/peer_span.hpp>
 #include <peerfold/sync/arena.hpp>
+#include <peerfold/transport/movers.hpp>
 #include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/peers.hpp>
 #include <peerfold/transport/store_flag.hpp>

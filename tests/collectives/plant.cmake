@@ -27,9 +27,10 @@ foreach(bug IN LISTS BUGS)
     plant(sync/sequence.hpp "wire(message) << 16" "(wire(message) & 31u) << 16")
     plant(sync/sequence.hpp "scrub_period = uint64_t{1} << 14" "scrub_period = 8")
   elseif(bug STREQUAL "lost_wipe")
-    plant(transport/packet.hpp "arch::store_relaxed(at(line, i), arch::word_pair{0, 0});" "")
+    plant(transport/packet.hpp "arch::store_relaxed(at(line, i), arch::word_pair{0, 0});"
+          "static_cast<void>(at(line, i));")
   elseif(bug STREQUAL "missing_credit")
-    plant(transport/store_flag.hpp "+ releases_)" ")")
+    plant(transport/store_flag.hpp "+ releases_," ",")
   elseif(bug STREQUAL "wrong_parity")
     plant(sync/arena.hpp "static_cast<unsigned>(message) % packet_slots"
           "static_cast<unsigned>(message) / 2 % packet_slots")

@@ -55,10 +55,10 @@ struct call_list {
   static std::vector<collective> collectives() { return {Calls::which...}; }
   static std::vector<peerfold::policy> policies_of(collective which) {
     std::vector<peerfold::policy> found{automatic};
-    ((which == Calls::which
-          ? found.insert(found.end(), Calls::policies::list.begin(), Calls::policies::list.end())
-          : found.end()),
-     ...);
+    const auto add = [&](bool called, const auto& list) {
+      if (called) found.insert(found.end(), list.begin(), list.end());
+    };
+    (add(which == Calls::which, Calls::policies::list), ...);
     return found;
   }
 };
@@ -188,7 +188,7 @@ bool add_programs() {
          "random programs", std::to_string(First + I) + " ranks, ordinary memory",
          &detail::random_programs<Place, First + I, memory_kind::ordinary, detail::ordinary_calls>),
      ...);
-#if !defined(PEERFOLD_ORDINARY_PROGRAMS_ONLY)
+#if !defined(PEERFOLD_FEW_CALLS)
     (registration("random programs", std::to_string(First + I) + " ranks, symmetric memory",
                   &detail::random_programs<Place, First + I, memory_kind::symmetric,
                                            detail::symmetric_calls<Place>>),

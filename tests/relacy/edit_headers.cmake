@@ -45,6 +45,6 @@ edit(transport/packet.hpp
 edit(transport/store_flag.hpp
      "lag_in_tiles = 2" "lag_in_tiles = 0"
      "c_.group().sync()" "model::sync(c_.group())"
-     "+ releases_)" "+ releases_ + model::credit_too_early())"
-     "static_cast<int32_t>(sync::store_slots)"
-     "static_cast<int32_t>(sync::store_slots + model::credit_too_much())")
+     "+ releases_," "+ releases_ + model::credit_too_early(),"
+     "static_cast<uint32_t>(sync::store_slots)"
+     "static_cast<uint32_t>(sync::store_slots + model::credit_too_much())")

@@ -167,60 +167,48 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
 }
 
 /// The same straight into the peers' memory, without a copy in between: the ranks first tell each
-/// other that their outputs may be written, and last that they are. Three steps, one of data.
+/// other that their outputs may be written, and last that they are. Three steps, one of data, which
+/// the mover moves (see transport/movers.hpp). load may be called again for what stays with the
+/// rank.
 ///
 /// In place is fine where a rank's own part stays where it is (all-gather, gather, broadcast), not
 /// where what arrives takes the place of what is yet to be sent (all-to-all).
-template <context Context, class Transport, route Route, class Load, class Store>
+template <context Context, class Transport, class Mover, route Route, class Load, class Store>
   requires copying_transport<Transport, Load, Store> && reaches_peers<Store> &&
            (Transport::traits.publishes_writes)
 PEERFOLD_HD
-    bool exchange_direct(Context& c, Transport& t, const transport::tiling& tiles,
+    bool exchange_direct(Context& c, Transport& t, Mover& mover, const transport::tiling& tiles,
                          const Route& route, bool keeps, const Load& load, const Store& store) {
   constexpr int n = Context::size;
-  using fragment = typename Transport::fragment_type;
   const int self = c.rank();
   const auto blocks = static_cast<uint32_t>(c.blocks());
   const auto first = static_cast<uint32_t>(c.block());
   if (first >= tiles.tiles()) return true;
   const auto tell_all = [&] {
     PEERFOLD_NO_UNROLL
-    for (int p = 1; p < n; ++p) t.send(p, transport::tile{}, fragment{});
+    for (int p = 1; p < n; ++p) {
+      t.send(p, transport::tile{}, typename Transport::fragment_type{});
+    }
     t.commit();
   };
-  const auto put = [&](int p, const transport::tile& x, const fragment& values) {
-    const int to = rank_after<n>(self, p);
-    if (!route.sends(self, to)) return;
-    t.store(x, values, t.destination(x, store_at(store.at_rank(to), route.target(self))));
-  };
-  const auto part_for = [&](const transport::tile& x, int to) {
-    return t.load(x, load_at(load, route.source(to)));
-  };
+  const auto load_for = [&](int to) { return load_at(load, route.source(to)); };
 
   tell_all();
-  const bool keeps_own = keeps && route.sends(self, self);
   static_cast<void>(t.receive(transport::tile{}));
   if (!t.release()) return false;
-  const bool reads = keeps_own || sends_any<n>(route, self);
-  const auto keep = [&](const transport::tile& x, const fragment& mine) {
-    t.store(x, mine, t.destination(x, store_at(store, route.target(self))));
-  };
-  const uint32_t end = reads ? tiles.tiles() : 0;
-  for (uint32_t i = first; i < end; i += blocks) {
+  const bool keeps_own = keeps && route.sends(self, self);
+  for (uint32_t i = first; i < tiles.tiles(); i += blocks) {
     const transport::tile x = tiles.at(i);
-    // What goes to one peer and stays here is asked for twice: held in hand between, it would make
-    // the second store wait for nothing and the next load for the first (two H200, 16 blocks: 300
-    // GB/s instead of 335).
-    constexpr bool in_hand = Route::one_source && n > 2;
-    fragment values{};
-    if constexpr (in_hand) values = part_for(x, self);
     PEERFOLD_NO_UNROLL
     for (int p = 1; p < n; ++p) {
       const int to = rank_after<n>(self, p);
-      if (route.sends(self, to)) put(p, x, in_hand ? values : part_for(x, to));
+      if (!route.sends(self, to)) continue;
+      mover.move(x, load_for(to), store_at(store.at_rank(to), route.target(self)));
     }
-    if (keeps_own) keep(x, in_hand ? values : part_for(x, self));  // while the link is at work
+    // While the link is at work.
+    if (keeps_own) mover.move(x, load_for(self), store_at(store, route.target(self)));
   }
+  mover.finish();
   tell_all();
   return static_cast<bool>(t.receive(transport::tile{}));
 }

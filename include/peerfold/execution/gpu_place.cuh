@@ -332,6 +332,7 @@ class gpu_place::ranks {
     config.gridDim =
         dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(together.count));
     config.blockDim = dim3(static_cast<unsigned>(plan.width));
+    config.dynamicSmemBytes = Body::shared_bytes;
     config.stream = together.stream.stream;
     if (error reason =
             cuda_failure(cudaLaunchKernelEx(&config, &collective_kernel<N, Count, Body>, arguments),

@@ -85,8 +85,12 @@ inline constexpr std::size_t most_local_bytes = 4096;
 /// kernel at its first launch otherwise, which may wait for kernels that wait for that launch.
 class kernel_entry {
  public:
-  kernel_entry(const void* function, std::size_t argument_bytes, int ranks) noexcept
-      : function_{function}, argument_bytes_{argument_bytes}, ranks_{ranks} {
+  kernel_entry(const void* function, std::size_t argument_bytes, std::size_t shared_bytes,
+               int ranks) noexcept
+      : function_{function},
+        argument_bytes_{argument_bytes},
+        shared_bytes_{shared_bytes},
+        ranks_{ranks} {
     next_ = head().load(std::memory_order_relaxed);
     while (!head().compare_exchange_weak(next_, this, std::memory_order_release)) {
     }
@@ -109,6 +113,10 @@ class kernel_entry {
                                           std::to_string(most_local_bytes) + " are the most"};
     }
     if (status == cudaSuccess) status = reserve_local_memory(attributes.localSizeBytes);
+    if (status == cudaSuccess && shared_bytes_ != 0) {
+      status = cudaFuncSetAttribute(function_, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(shared_bytes_));
+    }
     if (status == cudaSuccess) status = launch_idle();
     if (status == cudaSuccess) loaded_.fetch_or(bit, std::memory_order_release);
     return cuda_failure(status, "loading kernels on device " + std::to_string(device) +
@@ -137,7 +145,8 @@ class kernel_entry {
     std::memcpy(bytes.data(), &state, sizeof state);
     void* arguments[] = {bytes.data()};
     if (status == cudaSuccess) {
-      status = cudaLaunchKernel(function_, dim3(1), dim3(32), arguments, 0, cudaStreamPerThread);
+      status = cudaLaunchKernel(function_, dim3(1), dim3(32), arguments, shared_bytes_,
+                                cudaStreamPerThread);
     }
     return status == cudaSuccess ? cudaStreamSynchronize(cudaStreamPerThread) : status;
   }
@@ -165,6 +174,7 @@ class kernel_entry {
 
   const void* function_;
   std::size_t argument_bytes_;
+  std::size_t shared_bytes_;  ///< dynamic, a block
   int ranks_;
   kernel_entry* next_ = nullptr;
   std::atomic<uint64_t> loaded_{0};
@@ -175,7 +185,7 @@ template <int N, int Count, class Body>
 struct kernel_of {
   static inline kernel_entry entry{
       reinterpret_cast<const void*>(&collective_kernel<N, Count, Body>),
-      sizeof(kernel_arguments<N, Count, Body>), N};
+      sizeof(kernel_arguments<N, Count, Body>), Body::shared_bytes, N};
 };
 
 }  // namespace peerfold::execution

@@ -11,7 +11,7 @@
 namespace peerfold {
 
 enum class algorithm_id : uint8_t { automatic, one_shot, two_shot, direct };
-enum class transport_id : uint8_t { automatic, packet, store };
+enum class transport_id : uint8_t { automatic, packet, store, bulk };
 
 /// How a collective is to be carried out. Every policy here is reproducible: the bits of the result
 /// do not depend on which one ran.
@@ -29,24 +29,25 @@ inline constexpr policy two_shot_packet{algorithm_id::two_shot, transport_id::pa
 inline constexpr policy two_shot_store{algorithm_id::two_shot, transport_id::store};
 
 inline constexpr policy direct_store{algorithm_id::direct, transport_id::store};
+inline constexpr policy direct_bulk{algorithm_id::direct, transport_id::bulk};
 
 /// Every policy of all_reduce.
 inline constexpr std::array all_policies{one_shot_packet, one_shot_store, two_shot_packet,
                                          two_shot_store};
 /// Every policy of any collective.
 inline constexpr std::array known_policies{one_shot_packet, one_shot_store, two_shot_packet,
-                                           two_shot_store, direct_store};
+                                           two_shot_store,  direct_store,   direct_bulk};
 
 /// "one_shot/packet" and the like, or "automatic"; what names no policy: "one_shot/automatic".
 constexpr std::string_view to_string(const policy& p) noexcept {
-  constexpr std::string_view names[4][3] = {
-      {"automatic", "automatic/packet", "automatic/store"},
-      {"one_shot/automatic", "one_shot/packet", "one_shot/store"},
-      {"two_shot/automatic", "two_shot/packet", "two_shot/store"},
-      {"direct/automatic", "direct/packet", "direct/store"}};
+  constexpr std::string_view names[4][4] = {
+      {"automatic", "automatic/packet", "automatic/store", "automatic/bulk"},
+      {"one_shot/automatic", "one_shot/packet", "one_shot/store", "one_shot/bulk"},
+      {"two_shot/automatic", "two_shot/packet", "two_shot/store", "two_shot/bulk"},
+      {"direct/automatic", "direct/packet", "direct/store", "direct/bulk"}};
   const auto a = static_cast<std::size_t>(p.algorithm);
   const auto t = static_cast<std::size_t>(p.transport);
-  return a < 4 && t < 3 ? names[a][t] : "(no policy)";
+  return a < 4 && t < 4 ? names[a][t] : "(no policy)";
 }
 
 /// The policy of that name; nothing if there is none.
@@ -77,6 +78,7 @@ using every_policy = policies<one_shot_packet, one_shot_store, two_shot_packet, 
 /// Of the collectives that take one step, in memory of any kind.
 using exchange_policies = policies<one_shot_packet, one_shot_store>;
 /// Of those that copy, in symmetric memory.
-using symmetric_exchange_policies = policies<one_shot_packet, one_shot_store, direct_store>;
+using symmetric_exchange_policies =
+    policies<one_shot_packet, one_shot_store, direct_store, direct_bulk>;
 
 }  // namespace peerfold

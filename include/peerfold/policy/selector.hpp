@@ -37,8 +37,9 @@ constexpr policy select_all_reduce(int ranks, size_t bytes) noexcept {
 /// `direct`, where outputs are in symmetric memory and nothing is folded.
 constexpr policy select_exchange(int ranks, size_t bytes, bool direct) noexcept {
   constexpr size_t kib = 1024;
-  if (bytes * static_cast<size_t>(ranks) <= 1024 * kib) return one_shot_packet;
-  return direct ? direct_store : one_shot_store;
+  const size_t all = bytes * static_cast<size_t>(ranks);
+  if (all <= 1024 * kib) return one_shot_packet;
+  return direct && all > 8192 * kib ? direct_store : one_shot_store;
 }
 
 }  // namespace peerfold

@@ -25,10 +25,12 @@ struct ratio {
 constexpr bool has_policy(collective which, const policy& p) noexcept {
   if (p.transport == transport_id::automatic) return false;
   switch (p.algorithm) {
-    case algorithm_id::one_shot: return which != collective::none;
-    case algorithm_id::two_shot: return which == collective::all_reduce;
+    case algorithm_id::one_shot:
+      return p.transport != transport_id::bulk && which != collective::none;
+    case algorithm_id::two_shot:
+      return p.transport != transport_id::bulk && which == collective::all_reduce;
     case algorithm_id::direct:
-      return p.transport == transport_id::store && which != collective::none &&
+      return p.transport != transport_id::packet && which != collective::none &&
              !is_reduction(which) && which != collective::send_recv && which != collective::barrier;
     case algorithm_id::automatic: break;
   }

@@ -22,6 +22,7 @@
 #include <peerfold/policy/selector.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/team.hpp>
+#include <peerfold/transport/movers.hpp>
 #include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/peers.hpp>
 #include <peerfold/transport/store_flag.hpp>
@@ -44,10 +45,19 @@ using transport_of =
     stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context, Peers>,
                        transport::store_flag<T, Context, Peers>>;
 
+/// What moves its data, where that is not the transport.
+template <policy P, class Transport>
+using mover_of =
+    stl::conditional_t<P.transport == transport_id::bulk, transport::bulk_mover<Transport>,
+                       transport::lane_mover<Transport>>;
+
 /// A copying collective as one block of one rank runs it.
 template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
 struct copy_body {
   static constexpr bool takes_pieces = P.algorithm != algorithm_id::direct;
+  /// Bytes of dynamic shared memory of a block.
+  static constexpr std::size_t shared_bytes =
+      P.transport == transport_id::bulk ? transport::bulk_stages_bytes : 0;
 
   transport::tiling tiles;
   Route route;
@@ -64,7 +74,8 @@ struct copy_body {
     transport_type<Context> t{c, peers};
     bool done;
     if constexpr (P.algorithm == algorithm_id::direct) {
-      done = algorithm::exchange_direct(c, t, tiles, route, keeps, load, store);
+      mover_of<P, transport_type<Context>> mover{c, t};
+      done = algorithm::exchange_direct(c, t, mover, tiles, route, keeps, load, store);
     } else {
       done = algorithm::exchange(c, t, tiles, route, keeps, load, store);
     }
@@ -78,6 +89,7 @@ template <element T, policy P, collective Which, class Load, class Op, class Fin
           class Range>
 struct fold_body {
   static constexpr bool takes_pieces = true;
+  static constexpr std::size_t shared_bytes = 0;
 
   transport::tiling tiles;
   algorithm::route_of<Which> route;
