@@ -50,7 +50,8 @@ class gpu_place {
 
 #if defined(PEERFOLD_EXHAUSTIVE)
   using symmetric_policies = every_policy;
-  using symmetric_copy_policies = symmetric_exchange_policies;
+  using symmetric_copy_policies =
+      policies<one_shot_packet, one_shot_store, direct_store, direct_bulk>;
   using symmetric_fold_policies = exchange_policies;
   static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
 #else
@@ -58,7 +59,7 @@ class gpu_place {
   // kinds of memory in nothing but the type of a functor, and six rows a type are enough for every
   // type to meet every operator.
   using symmetric_policies = policies<two_shot_store>;
-  using symmetric_copy_policies = policies<direct_store>;
+  using symmetric_copy_policies = policies<direct_store, direct_bulk>;
   using symmetric_fold_policies = policies<one_shot_store>;
   static constexpr int combined_ranks[max_ranks] = {2, 3, 4, 1, 2, 3, 0, 0};
 #endif

@@ -72,7 +72,9 @@ std::vector<std::size_t> make_counts(const geometry& where) {
 }  // namespace
 
 bool can_be_in_place(collective which, const std::vector<peerfold::policy>& policies) {
-  const bool direct = std::find(policies.begin(), policies.end(), direct_store) != policies.end();
+  const bool direct = std::any_of(policies.begin(), policies.end(), [](const auto& p) {
+    return p.algorithm == algorithm_id::direct;
+  });
   return which != collective::all_to_all || !direct;
 }
 

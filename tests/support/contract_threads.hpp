@@ -23,7 +23,8 @@ class threads_place {
   using team = thread_team<N>;
 
   using symmetric_policies = every_policy;
-  using symmetric_copy_policies = symmetric_exchange_policies;
+  using symmetric_copy_policies =
+      policies<one_shot_packet, one_shot_store, direct_store, direct_bulk>;
   using symmetric_fold_policies = exchange_policies;
   static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
   static constexpr int most_workers = 3;

@@ -173,11 +173,12 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
 ///
 /// In place is fine where a rank's own part stays where it is (all-gather, gather, broadcast), not
 /// where what arrives takes the place of what is yet to be sent (all-to-all).
-template <context Context, class Transport, class Mover, route Route, class Load, class Store>
+template <template <int, class, class> class Mover, context Context, class Transport, route Route,
+          class Load, class Store>
   requires copying_transport<Transport, Load, Store> && reaches_peers<Store> &&
            (Transport::traits.publishes_writes)
 PEERFOLD_HD
-    bool exchange_direct(Context& c, Transport& t, Mover& mover, const transport::tiling& tiles,
+    bool exchange_direct(Context& c, Transport& t, const transport::tiling& tiles,
                          const Route& route, bool keeps, const Load& load, const Store& store) {
   constexpr int n = Context::size;
   const int self = c.rank();
@@ -191,22 +192,32 @@ PEERFOLD_HD
     }
     t.commit();
   };
-  const auto load_for = [&](int to) { return load_at(load, route.source(to)); };
-
   tell_all();
   static_cast<void>(t.receive(transport::tile{}));
   if (!t.release()) return false;
-  const bool keeps_own = keeps && route.sends(self, self);
-  for (uint32_t i = first; i < tiles.tiles(); i += blocks) {
+
+  const auto store_of = [&store, own = route.target(self), self](int step) {
+    return store_at(store.at_rank(rank_after<n>(self, step)), own);
+  };
+  Mover<n, Transport, decltype(store_of)> mover{c, t, store_of};
+  uint32_t receivers = keeps && route.sends(self, self) ? 1u : 0u;
+  for (int p = 1; p < n; ++p) {
+    if (route.sends(self, rank_after<n>(self, p))) receivers |= 1u << p;
+  }
+  for (uint32_t i = first; receivers != 0 && i < tiles.tiles(); i += blocks) {
     const transport::tile x = tiles.at(i);
-    PEERFOLD_NO_UNROLL
-    for (int p = 1; p < n; ++p) {
-      const int to = rank_after<n>(self, p);
-      if (!route.sends(self, to)) continue;
-      mover.move(x, load_for(to), store_at(store.at_rank(to), route.target(self)));
+    // With one peer what stays here is loaded again: two H200 move 335 GB/s by 16 blocks so, and
+    // 300 if both stores wait for one load.
+    if constexpr (Route::one_source && n > 2) {
+      mover.move(x, load_at(load, route.source(self)), receivers);
+    } else {
+      PEERFOLD_NO_UNROLL
+      for (int p = 1; p <= n; ++p) {  // the own part while the links are at work
+        const int step = p % n;
+        if ((receivers >> step & 1u) == 0) continue;
+        mover.move(x, load_at(load, route.source(rank_after<n>(self, step))), 1u << step);
+      }
     }
-    // While the link is at work.
-    if (keeps_own) mover.move(x, load_for(self), store_at(store, route.target(self)));
   }
   mover.finish();
   tell_all();

@@ -57,17 +57,20 @@ __device__ inline void wait_barrier(uint64_t* barrier, uint32_t parity) noexcept
       : "memory");
 }
 
-/// Starts a store of `bytes` bytes from shared memory, of this device or a peer, as a group of its
-/// own.
+/// Starts a store of `bytes` bytes from shared memory to memory of this device or a peer. Stores up
+/// to the next commit_bulk_stores() are a group.
 __device__ inline void bulk_store(void* global, const void* shared, uint32_t bytes) noexcept {
-  asm volatile(
-      "cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;\n\t"
-      "cp.async.bulk.commit_group;" ::"l"(__cvta_generic_to_global(global)),
-      "r"(shared_address(shared)), "r"(bytes)
-      : "memory");
+  asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
+                   __cvta_generic_to_global(global)),
+               "r"(shared_address(shared)), "r"(bytes)
+               : "memory");
 }
 
-/// Waits until at most `Most` of this thread's stores still read shared memory.
+__device__ inline void commit_bulk_stores() noexcept {
+  asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+}
+
+/// Waits until at most `Most` of this thread's groups of stores still read shared memory.
 template <int Most>
 __device__ inline void wait_bulk_reads() noexcept {
   asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(Most) : "memory");

@@ -77,8 +77,8 @@ struct policies {
 using every_policy = policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store>;
 /// Of the collectives that take one step, in memory of any kind.
 using exchange_policies = policies<one_shot_packet, one_shot_store>;
-/// Of those that copy, in symmetric memory.
-using symmetric_exchange_policies =
-    policies<one_shot_packet, one_shot_store, direct_store, direct_bulk>;
+/// Of those that copy, in symmetric memory. (direct_bulk leaves a multiprocessor's lanes free, but
+/// no link is filled sooner by it: it is compiled where it is named.)
+using symmetric_exchange_policies = policies<one_shot_packet, one_shot_store, direct_store>;
 
 }  // namespace peerfold

@@ -34,7 +34,7 @@ constexpr policy select_all_reduce(int ranks, size_t bytes) noexcept {
 }
 
 /// The policy for a collective of one step that moves `bytes` bytes from a rank to another;
-/// `direct`, where outputs are in symmetric memory and nothing is folded.
+/// `direct`, where outputs are in symmetric memory and nothing is folded. Measured on 2 H200.
 constexpr policy select_exchange(int ranks, size_t bytes, bool direct) noexcept {
   constexpr size_t kib = 1024;
   const size_t all = bytes * static_cast<size_t>(ranks);

@@ -45,12 +45,6 @@ using transport_of =
     stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context, Peers>,
                        transport::store_flag<T, Context, Peers>>;
 
-/// What moves its data, where that is not the transport.
-template <policy P, class Transport>
-using mover_of =
-    stl::conditional_t<P.transport == transport_id::bulk, transport::bulk_mover<Transport>,
-                       transport::lane_mover<Transport>>;
-
 /// A copying collective as one block of one rank runs it.
 template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
 struct copy_body {
@@ -74,8 +68,13 @@ struct copy_body {
     transport_type<Context> t{c, peers};
     bool done;
     if constexpr (P.algorithm == algorithm_id::direct) {
-      mover_of<P, transport_type<Context>> mover{c, t};
-      done = algorithm::exchange_direct(c, t, mover, tiles, route, keeps, load, store);
+      if constexpr (P.transport == transport_id::bulk) {
+        done = algorithm::exchange_direct<transport::bulk_mover>(c, t, tiles, route, keeps, load,
+                                                                 store);
+      } else {
+        done = algorithm::exchange_direct<transport::lane_mover>(c, t, tiles, route, keeps, load,
+                                                                 store);
+      }
     } else {
       done = algorithm::exchange(c, t, tiles, route, keeps, load, store);
     }

@@ -1,6 +1,7 @@
 /// \file
-/// Movers: how an algorithm gets a tile from one place in memory to another that it reaches,
-/// without a message. Work may be under way until finish(), after which a transport's commit()
+/// Movers: how an algorithm gets a tile from memory that it reaches to other places in memory,
+/// without a message. The places are numbered by steps from the own rank, 0 … N - 1: a set of them
+/// is a mask of bits. Work may be under way until finish(), after which a transport's commit()
 /// publishes it.
 #pragma once
 
@@ -12,34 +13,44 @@
 
 namespace peerfold::transport {
 
-/// By the lanes' loads and stores, over a transport that has them; any functors.
-template <class Transport>
+/// By the lanes' loads and stores, over a transport that has them; any functors. `store_of(step)`
+/// is the store functor of a place.
+template <int N, class Transport, class StoreOf>
 class lane_mover {
  public:
   template <class Context>
-  PEERFOLD_HD lane_mover(Context& /*c*/, Transport& t) noexcept : t_{t} {}
+  PEERFOLD_HD lane_mover(Context& /*c*/, Transport& t, const StoreOf& store_of) noexcept
+      : t_{t}, store_of_{store_of} {}
 
-  /// Gives every element load(i) of tile x to store(i, value). By all lanes.
-  template <class Load, class Store>
-  PEERFOLD_HD void move(const tile& x, const Load& load, const Store& store) {
-    t_.store(x, t_.load(x, load), t_.destination(x, store));
+  /// Gives every element load(i) of tile x to store(i, value) of the places in `steps`, the own
+  /// rank last: links take longer. By all lanes.
+  template <class Load>
+  PEERFOLD_HD void move(const tile& x, const Load& load, uint32_t steps) {
+    const auto values = t_.load(x, load);
+    PEERFOLD_NO_UNROLL
+    for (int step = 1; step <= N; ++step) {
+      if ((steps >> step % N & 1u) == 0) continue;
+      const auto store = store_of_(step % N);
+      t_.store(x, values, t_.destination(x, store));
+    }
   }
   PEERFOLD_HD void finish() noexcept {}
 
  private:
   Transport& t_;
+  StoreOf store_of_;
 };
 
 /// How bulk copies are staged: loads run ahead of stores by half of the stages.
 inline constexpr uint32_t bulk_stages = 8;
 inline constexpr uint32_t bulk_stage_bytes = 16 * 1024;
-/// What bulk_mover takes of dynamic shared memory, a block: stages, barriers and targets.
+/// What bulk_mover takes of dynamic shared memory, a block: stages, barriers and what goes where.
 inline constexpr size_t bulk_stages_bytes = bulk_stages * (bulk_stage_bytes + 8 + 16);
 
 /// By bulk copies, which one thread issues: a link is filled by few blocks. Between plain memory
 /// whose parts are aligned to 16 bytes; what is not, or no plain memory, and devices without bulk
 /// copies, fall to the lanes.
-template <class Transport>
+template <int N, class Transport, class StoreOf>
 class bulk_mover {
   static constexpr uint32_t stages = bulk_stages;
   static constexpr uint32_t loads_ahead = bulk_stages / 2;
@@ -47,8 +58,8 @@ class bulk_mover {
 
  public:
   template <class Context>
-  PEERFOLD_HD bulk_mover(Context& c, Transport& t) noexcept
-      : lanes_{c, t}, issues_{c.group().elect()} {
+  PEERFOLD_HD bulk_mover(Context& c, Transport& t, const StoreOf& store_of) noexcept
+      : store_of_{store_of}, lanes_{c, t, store_of}, issues_{c.group().elect()} {
 #if PEERFOLD_HAS_BULK_COPY
     if (!issues_) return;
     shared_ = arch::dynamic_shared_memory();
@@ -57,23 +68,23 @@ class bulk_mover {
 #endif
   }
 
-  template <class Load, class Store>
-  PEERFOLD_HD void move(const tile& x, const Load& load, const Store& store) {
+  template <class Load>
+  PEERFOLD_HD void move(const tile& x, const Load& load, uint32_t steps) {
 #if PEERFOLD_HAS_BULK_COPY
-    if constexpr (requires {
-                    load.data + x.begin;
-                    store.data + x.begin;
-                  }) {
+    if constexpr (plain<Load>) {
       const auto* from = arch::element_at(load.data, x.begin);
-      auto* to = arch::element_at(store.data, x.begin);
-      if (arch::is_aligned(from, arch::bulk_alignment) &&
-          arch::is_aligned(to, arch::bulk_alignment)) {
-        if (issues_) copy(reinterpret_cast<stl::byte*>(to), from, x.count);
+      bool aligned = arch::is_aligned(from, arch::bulk_alignment);
+      for_each(steps, [&](int step) {
+        aligned = aligned && arch::is_aligned(arch::element_at(store_of_(step).data, x.begin),
+                                              arch::bulk_alignment);
+      });
+      if (aligned) {
+        if (issues_) copy(from, x, steps);
         return;
       }
     }
 #endif
-    lanes_.move(x, load, store);
+    lanes_.move(x, load, steps);
   }
 
   PEERFOLD_HD void finish() noexcept {
@@ -86,41 +97,61 @@ class bulk_mover {
 
  private:
 #if PEERFOLD_HAS_BULK_COPY
-  /// Where the copy of a stage goes.
-  struct target {
-    stl::byte* to;
-    uint64_t bytes;
+  template <class Load>
+  static constexpr bool plain = requires(const Load& load, const StoreOf& store_of) {
+    load.data + 1;
+    store_of(0).data + 1;
   };
 
-  template <class T>
-  __device__ void copy(stl::byte* to, const T* elements, uint32_t count) noexcept {
-    const auto* from = reinterpret_cast<const stl::byte*>(elements);
-    const uint32_t bytes = count * static_cast<uint32_t>(sizeof(T));
-    const uint32_t whole = bytes / arch::bulk_alignment * arch::bulk_alignment;
-    for (uint32_t at = 0; at < whole; at += stage_bytes) {
-      const uint32_t piece = whole - at < stage_bytes ? whole - at : stage_bytes;
-      load_next(to + at, from + at, piece);
-    }
-    for (uint32_t at = whole; at < bytes; at += static_cast<uint32_t>(sizeof(T))) {
-      *reinterpret_cast<T*>(to + at) = *reinterpret_cast<const T*>(from + at);
+  /// Where the piece in a stage goes: `bytes` bytes, `at` bytes into the places in `steps`.
+  struct piece {
+    uint64_t at;
+    uint32_t bytes;
+    uint32_t steps;
+  };
+
+  template <class Visit>
+  __device__ static void for_each(uint32_t steps, Visit visit) {
+    PEERFOLD_NO_UNROLL
+    for (int step = 1; step <= N; ++step) {
+      if ((steps >> step % N & 1u) != 0) visit(step % N);
     }
   }
 
-  /// Loads into the next stage, of which the store of `stages` loads ago has read the last.
-  __device__ void load_next(stl::byte* to, const stl::byte* from, uint32_t bytes) noexcept {
+  template <class T>
+  __device__ void copy(const T* elements, const tile& x, uint32_t steps) noexcept {
+    const auto* from = reinterpret_cast<const stl::byte*>(elements);
+    const uint64_t begin = x.begin * sizeof(T);
+    const uint32_t bytes = x.count * static_cast<uint32_t>(sizeof(T));
+    const uint32_t whole = bytes / arch::bulk_alignment * arch::bulk_alignment;
+    for (uint32_t at = 0; at < whole; at += stage_bytes) {
+      load_next(from + at,
+                {begin + at, whole - at < stage_bytes ? whole - at : stage_bytes, steps});
+    }
+    for (uint32_t i = whole / static_cast<uint32_t>(sizeof(T)); i < x.count; ++i) {
+      for_each(steps, [&](int step) { store_of_(step).data[x.begin + i] = elements[i]; });
+    }
+  }
+
+  /// Loads into the next stage, of which the stores of `stages` loads ago have read the last.
+  __device__ void load_next(const stl::byte* from, const piece& next) noexcept {
     if (loaded_ - stored_ == loads_ahead) store_next();
     arch::wait_bulk_reads<static_cast<int>(stages - loads_ahead - 1)>();
     const uint32_t s = loaded_++ % stages;
-    *target_of(s) = {to, bytes};
-    arch::bulk_load(stage(s), from, bytes, barrier(s));
+    *piece_in(s) = next;
+    arch::bulk_load(stage(s), from, next.bytes, barrier(s));
   }
 
   __device__ void store_next() noexcept {
     const uint32_t s = stored_ % stages;
     arch::wait_barrier(barrier(s), stored_ / stages & 1u);
     ++stored_;
-    const target goes = *target_of(s);
-    arch::bulk_store(goes.to, stage(s), static_cast<uint32_t>(goes.bytes));
+    const piece goes = *piece_in(s);
+    for_each(goes.steps, [&](int step) {
+      auto* to = reinterpret_cast<stl::byte*>(store_of_(step).data) + goes.at;
+      arch::bulk_store(to, stage(s), goes.bytes);
+    });
+    arch::commit_bulk_stores();
   }
 
   [[nodiscard]] __device__ stl::byte* stage(uint32_t s) const noexcept {
@@ -129,15 +160,16 @@ class bulk_mover {
   [[nodiscard]] __device__ uint64_t* barrier(uint32_t s) const noexcept {
     return reinterpret_cast<uint64_t*>(shared_ + stages * stage_bytes) + s;
   }
-  [[nodiscard]] __device__ target* target_of(uint32_t s) const noexcept {
-    return reinterpret_cast<target*>(shared_ + stages * (stage_bytes + 8)) + s;
+  [[nodiscard]] __device__ piece* piece_in(uint32_t s) const noexcept {
+    return reinterpret_cast<piece*>(shared_ + stages * (stage_bytes + 8)) + s;
   }
 
   stl::byte* shared_ = nullptr;
   uint32_t loaded_ = 0;  ///< pieces whose load was started
-  uint32_t stored_ = 0;  ///< pieces whose store was started
+  uint32_t stored_ = 0;  ///< pieces whose stores were started
 #endif
-  lane_mover<Transport> lanes_;
+  StoreOf store_of_;
+  lane_mover<N, Transport, StoreOf> lanes_;
   bool issues_;
 };
 
