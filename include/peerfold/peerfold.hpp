@@ -15,3 +15,4 @@
 #include <peerfold/scan.hpp>
 #include <peerfold/scatter.hpp>
 #include <peerfold/send_recv.hpp>
+#include <peerfold/with_rank_count.hpp>

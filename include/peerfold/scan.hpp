@@ -173,7 +173,7 @@ outcome<> exclusive_scan(const rank_handle<team<N, Place, Tag>>& rank,
 }
 
 /// All ranks of the team at once, with functors of the caller's: as above;
-/// `initial` is an accumulator.
+/// `initial` is made an accumulator.
 /// For functors see transform_all_reduce().
 template <class Policies = exchange_policies, class Team, class Load, class Op, class Finish,
           class Store, class A>
@@ -184,7 +184,9 @@ outcome<> transform_exclusive_scan(Team& team, element_count count,
                                    const call_options& options = {}) {
   return detail::fold_with_functors<collective::exclusive_scan, Policies>(
       team, 0, Team::size, count, 0, loads, op, finish, stores,
-      detail::ranks_before_own<Team::size>(initial), options);
+      detail::ranks_before_own<Team::size>(
+          static_cast<accumulator_t<detail::loaded_t<Load>>>(initial)),
+      options);
 }
 
 /// One rank's part of the same.
@@ -196,7 +198,9 @@ outcome<> transform_exclusive_scan(const rank_handle<Team>& rank, element_count 
                                    const call_options& options = {}) {
   return detail::fold_with_functors<collective::exclusive_scan, Policies>(
       rank.team(), rank.rank(), rank.rank() + 1, count, 0, detail::everywhere<Team::size>(load), op,
-      finish, detail::everywhere<Team::size>(store), detail::ranks_before_own<Team::size>(initial),
+      finish, detail::everywhere<Team::size>(store),
+      detail::ranks_before_own<Team::size>(
+          static_cast<accumulator_t<detail::loaded_t<Load>>>(initial)),
       options);
 }
 

@@ -39,6 +39,14 @@ void stale_lines(report& result) {
   large_call.operation = type_number<peerfold::sum>();
   large_call.finish = type_number<default_finish_t<peerfold::sum, float, N>>();
   large_call.blocks = 1;
+  const launch_plan plan = [&] {
+    using context = typename Place::template team<N>::place_type::template context<N>;
+    auto& ranks = *team.ranks();
+    return peerfold::detail::make_plan<transport::packet<float, context>>(
+        bench.count, 1, ranks.shape(0), 1, ranks.narrowest(), ranks.widest(), true);
+  }();
+  large_call.share = plan.tiles.share();
+  large_call.lanes = static_cast<std::uint32_t>(plan.width);
 
   // Every line of every slot, as if the message of that slot after the large one's first tile, or
   // the one after, had been there one round of the marks ago.

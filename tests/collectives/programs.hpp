@@ -40,13 +40,15 @@ struct random_team {
   bool symmetric = false;
   bool ranks_call = false;
   int workers = 1;
+  bool large_slots = false;  ///< so that messages carry several tiles
   std::uint64_t first_sequence = 0;
   std::uint64_t delay_seed = 0;
 };
 inline void showValue(const random_team& t, std::ostream& out) {
   out << (t.symmetric ? "symmetric memory, " : "ordinary memory, ")
-      << (t.ranks_call ? "rank calls, " : "team calls, ") << t.workers
-      << " workers, first sequence " << t.first_sequence << ", delays " << t.delay_seed;
+      << (t.ranks_call ? "rank calls, " : "team calls, ") << t.workers << " workers, "
+      << (t.large_slots ? "large" : "small") << " slots, first sequence " << t.first_sequence
+      << ", delays " << t.delay_seed;
 }
 
 /// A list of calls, by which programs are made and instantiated.
@@ -84,7 +86,7 @@ using symmetric_calls =
               called<collective::gather, typename Place::symmetric_copy_policies>,
               called<collective::scatter, typename Place::symmetric_copy_policies>>;
 
-/// Who sends to whom: each rank to another one, some to none.
+/// Who sends to whom: a permutation, but that some send to none.
 template <int N>
 rc::Gen<std::vector<int>> random_destinations() {
   return rc::gen::exec([] {
@@ -110,7 +112,8 @@ rc::Gen<step> random_step(int channels) {
     if (s.which == collective::barrier) return s;
     s.count =
         *rc::gen::oneOf(rc::gen::inRange<std::size_t>(0, 10), rc::gen::inRange<std::size_t>(0, 600),
-                        rc::gen::inRange<std::size_t>(0, 9000));
+                        rc::gen::inRange<std::size_t>(0, 9000),
+                        rc::gen::weightedElement<std::size_t>({{9, 777}, {1, 40'001}}));
     s.in_place = *rc::gen::arbitrary<bool>() && can_be_in_place(s.which, policies);
     s.in_shift = *rc::gen::inRange(0u, 5u);
     s.out_shift = *rc::gen::inRange(0u, 5u);
@@ -128,6 +131,7 @@ inline rc::Gen<random_team> random_team_of(bool symmetric, bool launches_apart, 
     t.symmetric = symmetric;
     t.ranks_call = launches_apart && *rc::gen::arbitrary<bool>();
     t.workers = *rc::gen::inRange(1, most_workers + 1);
+    t.large_slots = *rc::gen::inRange(0, 3) == 0;
     // Where numbers wrap in 16, 31 and 32 bits, and where slots are wiped.
     const auto power = *rc::gen::element(14u, 15u, 31u, 32u);
     t.first_sequence =
@@ -145,7 +149,7 @@ void run_random_program(call_list<Calls...>, const random_team& how, const std::
   team_options options;
   options.wait_budget = std::chrono::seconds{PEERFOLD_PROGRAM_BUDGET};
   options.channels = {{2}, {1}};
-  options.staging_bytes = 1;
+  options.staging_bytes = how.large_slots ? std::size_t{16} << 20 : 1;
   options.workers = how.workers;
   options.first_sequence = how.first_sequence;
   options.delay_seed = how.delay_seed;

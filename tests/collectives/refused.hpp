@@ -108,8 +108,11 @@ void refused_collectives(report& result) {
          [&] { all_gather<direct>(team, ten, odd); });
   refuse("an input that parts do not fill", {"in", "multiple of " + std::to_string(N)},
          [&] { scatter<direct>(team, odd, ten, 0); });
-  refuse("a direct exchange in place", {"direct/store", "in place"},
-         [&] { all_to_all<symmetric_exchange_policies>(team, all, {.policy = direct_store}); });
+  using in_place_or_not = policies<one_shot_store, direct_store, direct_bulk>;
+  for (const auto& chosen : {direct_store, direct_bulk}) {
+    refuse("a direct exchange in place", {std::string{to_string(chosen)}, "in place"},
+           [&] { all_to_all<in_place_or_not>(team, all, {.policy = chosen}); });
+  }
 
   result.check(bench.place.wait().empty(), "the device failed");
   result.check(bench.holds(0), "a refused call wrote to its output");

@@ -61,9 +61,6 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
           memory.add_word(&line->high);
         }
       }
-      for (unsigned m = 0; m < pf::sync::store_slots; ++m) {
-        memory.add_word(layout.greeting(region, 0, peer, m));
-      }
       memory.add_data(region + layout.stores, pf::sync::store_slots * shape.store_bytes);
       words[r] = reinterpret_cast<pf::sync::host_words*>(
           memory.data() + ranks * stride + static_cast<std::size_t>(r) * sizeof(*words[r]));
@@ -78,10 +75,10 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
   void thread(unsigned index) {
     const int rank = static_cast<int>(index) / lanes;
     const int lane = static_cast<int>(index) % lanes;
-    const pf::call_signature call{};
+    const pf::call_signature signature{};
     const pf::execution::thread_group group{barriers[rank], lane, lanes};
     for (int call = 0; call < Scenario::calls; ++call) {
-      context c{view, locals[rank], 0, 1, group, scratch[rank], call};
+      context c{view, locals[rank], 0, 1, group, scratch[rank], signature};
       typename Scenario::transport t{c};
       expect(Scenario::run(c, t));
       t.close();

@@ -16,8 +16,8 @@ namespace peerfold::algorithm {
 /// Copies element load(source(q) + i) of every rank to store(target(rank) + i, value) of every rank
 /// q that it sends to, through the transport's slots. What a rank sends itself is copied if
 /// `keeps`: in place it is there already. Called by all lanes of block b of every rank, with
-/// tilings of one part that agree, in shares of whole packs. load is called once for each element
-/// and receiver.
+/// tilings of one part that agree, in shares of whole packs. load may be called once for each
+/// element and receiver, the own rank included.
 ///
 /// Every rank exchanges with every other that the transport reaches, message for message; where the
 /// route has nothing to send messages are empty. So no rank runs ahead of another by more than

@@ -31,6 +31,11 @@ __device__ inline void start_barrier(uint64_t* barrier) noexcept {
                : "memory");
 }
 
+/// Ends the use of a barrier, before the memory is used again.
+__device__ inline void end_barrier(uint64_t* barrier) noexcept {
+  asm volatile("mbarrier.inval.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+
 /// Starts a load of `bytes` bytes into shared memory; the barrier's phase ends when they are there.
 __device__ inline void bulk_load(void* shared, const void* global, uint32_t bytes,
                                  uint64_t* barrier) noexcept {

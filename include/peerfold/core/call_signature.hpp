@@ -26,7 +26,9 @@ PEERFOLD_HD constexpr uint64_t spread(uint64_t x) noexcept {
 
 }  // namespace detail
 
-/// A number for a type: the same in all translation units that a compiler made.
+/// A number for a type: the same in all translation units that a compiler made, made from its name.
+/// So g++ gives lambdas of one function that take the same arguments the same number, and types of
+/// the same name in anonymous namespaces of different files share one.
 template <class T>
 constexpr uint32_t type_number() noexcept {
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -45,6 +47,8 @@ struct call_signature {
   uint32_t operation = 0;  ///< of the operator; 0: nothing is folded
   uint32_t finish = 0;     ///< of the finish functor
   int32_t root = 0;        ///< where there is one
+  uint32_t share = 0;      ///< elements of a tile's share
+  uint32_t lanes = 0;      ///< of a block
   uint16_t blocks = 0;     ///< that a rank uses
   uint8_t algorithm = 0;   ///< as in the policy
   uint8_t transport = 0;   ///< likewise
@@ -70,6 +74,7 @@ PEERFOLD_HD constexpr call_digest digest_of(const call_signature& call) noexcept
   add(call.operation, call.finish);
   add(static_cast<uint32_t>(call.root),
       uint32_t{call.blocks} << 16 | uint32_t{call.algorithm} << 8 | call.transport);
+  add(call.share, call.lanes);
   const auto digest = static_cast<uint32_t>(hash ^ (hash >> 32));
   return {digest & 0xffffu, digest >> 16};
 }

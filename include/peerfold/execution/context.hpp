@@ -119,10 +119,11 @@ class context {
     if (since == 0) since = now;
     const uint32_t own = (now - since > channel_.wait_budget_ns ? 1 : 0) | was_busy() |
                          arch::load_relaxed(&local_.host->abort);
-    poison_ = own | arch::load_acquire(&local_.poison->poison);
-    if (disagrees) poison_ = sync::poisoned_by_disagreement;
+    const uint32_t told = arch::load_acquire(&local_.poison->poison);
+    const bool differ = disagrees || told == sync::poisoned_by_disagreement;
+    poison_ = differ ? sync::poisoned_by_disagreement : own | told;
     if (poison_ == 0) return false;
-    if (own != 0 || disagrees) blame(peer, expected, seen);
+    if (disagrees || (own != 0 && !differ)) blame(peer, expected, seen);
     return true;
   }
 

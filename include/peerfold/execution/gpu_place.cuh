@@ -332,7 +332,8 @@ class gpu_place::ranks {
     config.gridDim =
         dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(together.count));
     config.blockDim = dim3(static_cast<unsigned>(plan.width));
-    config.dynamicSmemBytes = Body::shared_bytes;
+    config.dynamicSmemBytes =
+        kernel_of<N, Count, Body>::entry.shared_bytes_on(device(together.rank[0]));
     config.stream = together.stream.stream;
     if (error reason =
             cuda_failure(cudaLaunchKernelEx(&config, &collective_kernel<N, Count, Body>, arguments),

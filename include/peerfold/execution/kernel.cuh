@@ -113,14 +113,23 @@ class kernel_entry {
                                           std::to_string(most_local_bytes) + " are the most"};
     }
     if (status == cudaSuccess) status = reserve_local_memory(attributes.localSizeBytes);
-    if (status == cudaSuccess && shared_bytes_ != 0) {
+    const std::size_t shared = shared_bytes_on(device);
+    if (status == cudaSuccess && shared != 0) {
       status = cudaFuncSetAttribute(function_, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared_bytes_));
+                                    static_cast<int>(shared));
     }
-    if (status == cudaSuccess) status = launch_idle();
+    if (status == cudaSuccess) status = launch_idle(shared);
     if (status == cudaSuccess) loaded_.fetch_or(bit, std::memory_order_release);
     return cuda_failure(status, "loading kernels on device " + std::to_string(device) +
                                     " (is the program built for its architecture?)");
+  }
+
+  /// The dynamic shared memory of a block: that of bulk copies, where the device has them.
+  [[nodiscard]] std::size_t shared_bytes_on(int device) const noexcept {
+    if (shared_bytes_ == 0) return 0;
+    int major = 0;
+    static_cast<void>(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+    return major >= 9 ? shared_bytes_ : 0;
   }
 
   /// Loads all kernels for teams of `ranks` ranks on these devices.
@@ -138,15 +147,15 @@ class kernel_entry {
 
  private:
   /// Launches the kernel on a message of no tiles, all zeros but for a state, which it looks at.
-  [[nodiscard]] cudaError_t launch_idle() const {
+  [[nodiscard]] cudaError_t launch_idle(std::size_t shared) const {
     void* state = nullptr;
     cudaError_t status = idle_state(state);
     std::vector<std::byte> bytes(argument_bytes_);
     std::memcpy(bytes.data(), &state, sizeof state);
     void* arguments[] = {bytes.data()};
     if (status == cudaSuccess) {
-      status = cudaLaunchKernel(function_, dim3(1), dim3(32), arguments, shared_bytes_,
-                                cudaStreamPerThread);
+      status =
+          cudaLaunchKernel(function_, dim3(1), dim3(32), arguments, shared, cudaStreamPerThread);
     }
     return status == cudaSuccess ? cudaStreamSynchronize(cudaStreamPerThread) : status;
   }

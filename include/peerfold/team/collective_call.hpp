@@ -148,6 +148,8 @@ template <class Team, class Make>
   plan.call = call;
   plan.call.count = count;
   plan.call.blocks = static_cast<std::uint16_t>(plan.blocks);
+  plan.call.share = plan.tiles.share();
+  plan.call.lanes = static_cast<std::uint32_t>(plan.width);
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
     return std::array<body, Team::size>{make(R, plan.tiles)...};
   }(std::make_index_sequence<Team::size>{});
@@ -338,14 +340,16 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
   call_options chosen = options;
   if (Which == collective::all_to_all && in_place) {
     // Through slots: straight stores would overwrite what is yet to be sent.
-    if (options.policy == direct_store) {
-      return refuse(
-          bad_argument("options.policy: direct/store cannot exchange in place; choose "
-                       "another, or pass two buffers"));
+    if (options.policy.algorithm == algorithm_id::direct) {
+      return refuse(bad_argument("options.policy: " + std::string{to_string(options.policy)} +
+                                 " cannot exchange in place; choose another, or pass two buffers"));
     }
     if (options.policy == automatic) {
-      const policy staged = select_exchange(N, count.value() * sizeof(T), false);
-      chosen.policy = Policies::contains(staged) ? staged : one_shot_packet;
+      chosen.policy = select_exchange(N, count.value() * sizeof(T), false);
+      for (const policy& compiled : Policies::list) {
+        if (Policies::contains(chosen.policy)) break;
+        if (compiled.algorithm != algorithm_id::direct) chosen.policy = compiled;
+      }
     }
   }
   auto loads = loads_of(in);

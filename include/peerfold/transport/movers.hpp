@@ -49,7 +49,8 @@ inline constexpr size_t bulk_stages_bytes = bulk_stages * (bulk_stage_bytes + 8 
 
 /// By bulk copies, which one thread issues: a link is filled by few blocks. Between plain memory
 /// whose parts are aligned to 16 bytes; what is not, or no plain memory, and devices without bulk
-/// copies, fall to the lanes.
+/// copies, fall to the lanes. Takes the first bulk_stages_bytes of the block's dynamic shared
+/// memory. What the same kernel has written needs fence.proxy.async before it is moved.
 template <int N, class Transport, class StoreOf>
 class bulk_mover {
   static constexpr uint32_t stages = bulk_stages;
@@ -92,6 +93,8 @@ class bulk_mover {
     if (!issues_) return;
     while (stored_ != loaded_) store_next();
     arch::wait_bulk_stores();
+    PEERFOLD_NO_UNROLL
+    for (uint32_t s = 0; s < stages; ++s) arch::end_barrier(barrier(s));
 #endif
   }
 
