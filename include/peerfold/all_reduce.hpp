@@ -47,7 +47,8 @@ namespace detail {
 /// One all-reduce as one block of one rank runs it.
 template <element T, policy P, class Load, class Op, class Finish, class Store>
 struct all_reduce_body {
-  static constexpr bool takes_pieces = true;
+  static constexpr bool takes_pieces =
+      P.algorithm == algorithm_id::one_shot || !algorithm::reaches_peers<Store>;
   static constexpr std::size_t shared_bytes = 0;
 
   transport::tiling tiles;

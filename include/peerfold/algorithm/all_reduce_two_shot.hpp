@@ -37,6 +37,8 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
                                                                     : 1;
   constexpr bool direct = Transport::traits.publishes_writes && reaches_peers<Store>;
   constexpr bool one_peer = direct && n == 2;
+  // Straight into the peers' memory, single tiles fill a link.
+  constexpr bool pieces = Transport::traits.most_pieces > 1 && !direct;
   [[maybe_unused]] const auto at_peer = [&](int p, const transport::tile& x) {
     if constexpr (direct) return t.destination(x, store.at_rank(rank_after<n>(c.rank(), p)));
   };
@@ -44,7 +46,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
   if (ahead >= tiles.tiles()) return true;
-  const uint32_t stride = blocks * tiles.pieces();
+  const uint32_t stride = pieces ? blocks * tiles.pieces() : blocks;
   // Results go to the others first, as they have farther to go.
   const auto deliver = [&](const transport::tile& x, const fragment& result, uint32_t piece,
                            const auto& there) {
@@ -55,7 +57,7 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       } else if constexpr (direct) {
         t.store(x, result, at_peer(p, x));
       } else {
-        send_piece(t, p, x, result, piece);
+        send_piece<pieces>(t, p, x, result, piece);
       }
     }
   };
@@ -73,11 +75,11 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
     const uint32_t folding = ahead - lag * stride;
     const bool all_folded = direct && before_folding == 0 && folding >= tiles.tiles();
     if (ahead < tiles.tiles()) {  // scatter: to every rank its share
-      for_each_piece<Transport>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
+      for_each_piece<pieces>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
         PEERFOLD_UNROLL_BY(peers_at_once)
         for (int p = 1; p < n; ++p) {
           const auto x = tiles.at(index, static_cast<uint32_t>(rank_after<n>(c.rank(), p)));
-          send_piece(t, p, x, t.load(x, load), piece);
+          send_piece<pieces>(t, p, x, t.load(x, load), piece);
         }
       });
     }
@@ -98,18 +100,18 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       fragment result;
       if (theirs) result = t.fold(x, mine, theirs, op, finish);
       // Where messages are single tiles, lanes may differ in what came: released is voted.
-      if (Transport::traits.most_pieces == 1 ? !t.release() : !theirs) return false;
+      if (!pieces ? !t.release() : !theirs) return false;
       deliver(x, result, 0, there);
-      if constexpr (Transport::traits.most_pieces == 1) {
+      if constexpr (!pieces) {
         if constexpr (!direct) t.commit();
         t.store(x, result, here);
       } else {
         t.store(x, result, here);
-        for_each_piece<Transport>(tiles, folding, blocks, [&](uint32_t piece, uint32_t index) {
+        for_each_piece<pieces>(tiles, folding, blocks, [&](uint32_t piece, uint32_t index) {
           if (piece == 0) return;
           const auto y = tiles.at(index, own);
-          result = t.fold(y, t.load(y, load), arrivals_of<Transport>(theirs, piece, c.group()), op,
-                          finish);
+          result = t.fold(y, t.load(y, load),
+                          arrivals_of<pieces, Transport>(theirs, piece, c.group()), op, finish);
           deliver(y, result, piece, at_only_peer(y));
           t.store(y, result, t.destination(y, store));
         });
@@ -127,12 +129,12 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       const auto share_of = [&](int q) { return tiles.at(gathering, static_cast<uint32_t>(q)); };
       const auto theirs = t.receive_each(share_of);
       if (theirs) {
-        for_each_piece<Transport>(tiles, gathering, blocks, [&](uint32_t piece, uint32_t index) {
+        for_each_piece<pieces>(tiles, gathering, blocks, [&](uint32_t piece, uint32_t index) {
           PEERFOLD_UNROLL
           for (int q = 0; q < n; ++q) {
             if (q == c.rank()) continue;
             const auto x = tiles.at(index, static_cast<uint32_t>(q));
-            t.store_from(q, x, arrivals_of<Transport>(theirs, piece, c.group()),
+            t.store_from(q, x, arrivals_of<pieces, Transport>(theirs, piece, c.group()),
                          t.destination(x, store));
           }
         });

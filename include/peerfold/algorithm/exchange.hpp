@@ -33,6 +33,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
                           const Route& route, bool keeps, const Load& load, const Store& store) {
   constexpr int n = Context::size;
   constexpr uint32_t lag = Transport::traits.lag;
+  constexpr bool pieces = Transport::traits.most_pieces > 1;
   using fragment = typename Transport::fragment_type;
   // Code for many peers is short where there is much to send to each.
   [[maybe_unused]] constexpr int peers_at_once = lag == 0 || n <= 4 ? n : 1;
@@ -131,7 +132,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
         const int to = rank_after<n>(self, p);
         if (Route::complete || route.sends(self, to)) {
           if constexpr (!Route::one_source) next = part_for(x, to);
-          send_piece(t, p, x, next, piece);
+          send_piece<pieces>(t, p, x, next, piece);
         } else if (piece == 0) {
           t.send(p, transport::tile{}, fragment{});
         }
@@ -147,7 +148,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     fragment next = load_next(tiles.at(ahead));
     for (uint32_t step = 0;; ++step, ahead += stride) {
       if (ahead < tiles.tiles()) {
-        for_each_piece<Transport>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
+        for_each_piece<pieces>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
           send_tile(piece, index, next);
         });
         t.commit();
@@ -156,8 +157,8 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
       const uint32_t behind = ahead - lag * stride;
       const auto theirs = receive(tiles.at(behind));
       if (theirs) {
-        for_each_piece<Transport>(tiles, behind, blocks, [&](uint32_t piece, uint32_t index) {
-          store_all(tiles.at(index), arrivals_of<Transport>(theirs, piece, c.group()));
+        for_each_piece<pieces>(tiles, behind, blocks, [&](uint32_t piece, uint32_t index) {
+          store_all(tiles.at(index), arrivals_of<pieces, Transport>(theirs, piece, c.group()));
         });
       }
       if (behind + stride >= tiles.tiles()) return static_cast<bool>(theirs);

@@ -7,12 +7,12 @@
 
 namespace peerfold::algorithm {
 
-/// Calls visit(piece, index) for each tile of the message that begins with tile `first` of a block.
-/// Transports whose messages are single tiles have one.
-template <class Transport, class Visit>
+/// Calls visit(piece, index) for each tile of the message that begins with tile `first` of a block;
+/// for one, where messages are single tiles.
+template <bool Pieces, class Visit>
 PEERFOLD_HD void for_each_piece(const transport::tiling& tiles, uint32_t first, uint32_t blocks,
                                 Visit visit) {
-  if constexpr (Transport::traits.most_pieces == 1) {
+  if constexpr (!Pieces) {
     visit(0u, first);
   } else {
     uint32_t index = first;
@@ -25,10 +25,10 @@ PEERFOLD_HD void for_each_piece(const transport::tiling& tiles, uint32_t first, 
 }
 
 /// send() of a message's tile.
-template <class Transport>
+template <bool Pieces, class Transport>
 PEERFOLD_HD void send_piece(Transport& t, int step, const transport::tile& x,
                             const typename Transport::fragment_type& values, uint32_t piece) {
-  if constexpr (Transport::traits.most_pieces == 1) {
+  if constexpr (!Pieces) {
     t.send(step, x, values);
   } else {
     t.send(step, x, values, piece);
@@ -36,10 +36,10 @@ PEERFOLD_HD void send_piece(Transport& t, int step, const transport::tile& x,
 }
 
 /// What the peers sent of a message's tile, where `theirs` is the message.
-template <class Transport, class Group>
+template <bool Pieces, class Transport, class Group>
 [[nodiscard]] PEERFOLD_HD decltype(auto) arrivals_of(const typename Transport::arrivals& theirs,
                                                      uint32_t piece, const Group& group) {
-  if constexpr (Transport::traits.most_pieces == 1) {
+  if constexpr (!Pieces) {
     return (theirs);
   } else {
     return theirs.at_piece(piece, group.width());

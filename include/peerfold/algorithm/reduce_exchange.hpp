@@ -36,6 +36,7 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
                                  const Range& range = {}) {
   constexpr int n = Context::size;
   constexpr uint32_t lag = Transport::traits.lag;
+  constexpr bool pieces = Transport::traits.most_pieces > 1;
   using fragment = typename Transport::fragment_type;
   // Code for many peers is short where there is much to send to each.
   [[maybe_unused]] constexpr int peers_at_once = lag == 0 || n <= 4 ? n : 1;
@@ -60,9 +61,9 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
         }
       }
       if constexpr (Route::one_source) {
-        send_piece(t, p, x, mine, piece);
+        send_piece<pieces>(t, p, x, mine, piece);
       } else {
-        send_piece(t, p, x, t.load(x, load_at(load, route.source(to))), piece);
+        send_piece<pieces>(t, p, x, t.load(x, load_at(load, route.source(to))), piece);
       }
     }
   };
@@ -119,7 +120,7 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
     auto next = to_send(tiles.at(ahead));
     for (uint32_t step = 0;; ++step, ahead += stride) {
       if (ahead < tiles.tiles()) {
-        for_each_piece<Transport>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
+        for_each_piece<pieces>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
           send_tile(tiles.at(index), next, piece);
           if (index + blocks < tiles.tiles()) next = to_send(tiles.at(index + blocks));
         });
@@ -130,10 +131,10 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
       // What the first tile needs of this rank is asked for before the wait.
       fragment mine = own(tiles.at(behind));
       const auto theirs = receive(tiles.at(behind));
-      for_each_piece<Transport>(tiles, behind, blocks, [&](uint32_t piece, uint32_t index) {
+      for_each_piece<pieces>(tiles, behind, blocks, [&](uint32_t piece, uint32_t index) {
         const transport::tile y = tiles.at(index);
         if (piece != 0) mine = own(y);
-        fold_and_store(y, mine, arrivals_of<Transport>(theirs, piece, c.group()),
+        fold_and_store(y, mine, arrivals_of<pieces, Transport>(theirs, piece, c.group()),
                        t.destination(y, store));
       });
       if (behind + stride >= tiles.tiles()) return static_cast<bool>(theirs);
