@@ -366,13 +366,15 @@ TEST_CASE("what two_shot enqueues for copy engines") {
   }
 }
 
-TEST_CASE("a call without elements enqueues no message") {
+TEST_CASE("a call without elements enqueues empty messages") {
   scenario<2, 8, 2> s(0);
   REQUIRE(s.enqueue(form::one_shot, 4));
   REQUIRE(s.enqueue(form::two_shot, 4));
   for (const auto& stream : s.ranks.stream) {
+    CHECK(std::any_of(stream.begin(), stream.end(),
+                      [](const enqueued& e) { return e.what == operation::commit; }));
     CHECK(std::all_of(stream.begin(), stream.end(),
-                      [](const enqueued& e) { return e.what != operation::commit; }));
+                      [](const enqueued& e) { return e.x.count == 0; }));
   }
 }
 

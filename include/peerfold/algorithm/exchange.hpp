@@ -58,7 +58,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     if constexpr (Route::complete) {
       return t.receive(x);
     } else {
-      return t.receive_each([&](int q) { return route.sends(q, self) ? x : transport::tile{}; });
+      return t.receive_each(tile_sent<Route>{route, self, x});
     }
   };
   const auto place_of = [&](int q, const transport::tile& x) {

@@ -71,7 +71,7 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
     if constexpr (Route::complete) {
       return t.receive(x);
     } else {
-      return t.receive_each([&](int q) { return route.sends(q, self) ? x : transport::tile{}; });
+      return t.receive_each(tile_sent<Route>{route, self, x});
     }
   };
   const auto fold_and_store = [&](const transport::tile& x, const fragment& mine,

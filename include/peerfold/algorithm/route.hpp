@@ -8,6 +8,7 @@
 
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
+#include <peerfold/transport/tile.hpp>
 
 namespace peerfold::algorithm {
 
@@ -70,6 +71,18 @@ struct pair_route {
   }
   [[nodiscard]] PEERFOLD_HD size_t source(int /*to*/) const noexcept { return 0; }
   [[nodiscard]] PEERFOLD_HD size_t target(int /*from*/) const noexcept { return 0; }
+};
+
+/// What rank q sends to rank `self` of tile x: all of it or nothing. For receive_each().
+template <route Route>
+struct tile_sent {
+  const Route& route;
+  int self;
+  transport::tile x;
+
+  [[nodiscard]] PEERFOLD_HD transport::tile operator()(int q) const noexcept {
+    return route.sends(q, self) ? x : transport::tile{};
+  }
 };
 
 /// Whether rank `self` of N has anything for another.

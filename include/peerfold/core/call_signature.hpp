@@ -11,7 +11,7 @@ namespace peerfold {
 namespace detail {
 
 /// FNV-1a, 32 bits.
-constexpr uint32_t hash_text(const char* text) noexcept {
+PEERFOLD_HD constexpr uint32_t hash_text(const char* text) noexcept {
   uint32_t hash = 2'166'136'261u;
   for (; *text != '\0'; ++text) hash = (hash ^ static_cast<unsigned char>(*text)) * 16'777'619u;
   return hash;
@@ -30,7 +30,7 @@ PEERFOLD_HD constexpr uint64_t spread(uint64_t x) noexcept {
 /// So g++ gives lambdas of one function that take the same arguments the same number, and types of
 /// the same name in anonymous namespaces of different files share one.
 template <class T>
-constexpr uint32_t type_number() noexcept {
+PEERFOLD_HD constexpr uint32_t type_number() noexcept {
 #if defined(_MSC_VER) && !defined(__clang__)
   return detail::hash_text(__FUNCSIG__);
 #else
