@@ -47,9 +47,17 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
   auto ahead = static_cast<uint32_t>(c.block());
   if (ahead >= tiles.tiles()) return true;
   const uint32_t stride = pieces ? blocks * tiles.pieces() : blocks;
+  // Where x goes at the only peer; those at many would take registers.
+  const auto at_only_peer = [&]([[maybe_unused]] const transport::tile& x) {
+    if constexpr (one_peer) {
+      return at_peer(1, x);
+    } else {
+      return 0;
+    }
+  };
   // Results go to the others first, as they have farther to go.
   const auto deliver = [&](const transport::tile& x, const fragment& result, uint32_t piece,
-                           const auto& there) {
+                           const decltype(at_only_peer(transport::tile{}))& there) {
     PEERFOLD_UNROLL_BY(peers_at_once)
     for (int p = 1; p < n; ++p) {
       if constexpr (one_peer) {
@@ -59,14 +67,6 @@ PEERFOLD_HD bool all_reduce_two_shot(Context& c, Transport& t, const transport::
       } else {
         send_piece<pieces>(t, p, x, result, piece);
       }
-    }
-  };
-  // Where x goes at the only peer; those at many would take registers.
-  const auto at_only_peer = [&]([[maybe_unused]] const transport::tile& x) {
-    if constexpr (one_peer) {
-      return at_peer(1, x);
-    } else {
-      return 0;
     }
   };
   uint32_t before_folding = lag;  // steps that only send ahead

@@ -64,7 +64,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
   const auto place_of = [&](int q, const transport::tile& x) {
     return t.destination(x, store_at(store, route.target(q)));
   };
-  const auto store_all = [&](const transport::tile& x, const auto& theirs) {
+  const auto store_all = [&](const transport::tile& x, const typename Transport::arrivals& theirs) {
     PEERFOLD_UNROLL
     for (int q = 0; q < n; ++q) {
       if (q != self && (Route::complete || route.sends(q, self))) {

@@ -74,8 +74,9 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
       return t.receive_each(tile_sent<Route>{route, self, x});
     }
   };
+  using place = decltype(t.destination(transport::tile{}, store));
   const auto fold_and_store = [&](const transport::tile& x, const fragment& mine,
-                                  const auto& theirs, const auto& out) {
+                                  const typename Transport::arrivals& theirs, const place& out) {
     if (!theirs) return;
     if constexpr (!Route::complete) {
       if (!folds) return;
