@@ -354,7 +354,9 @@ def draw_overview(result, path):
     for row in grid:
         row[0].set_ylabel("µs")
     run = result.data["configuration"]
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=9,
+    # Room for the legend above the panels; matplotlib 3.6 does not make it itself.
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.7 / figure.get_figheight()))
+    figure.legend(handles.values(), handles.keys(), loc="upper center", ncols=3, fontsize=9,
                   title=f"time of a call, {run['ranks']} ranks, {run['type']} {run['op']}")
     save(figure, path)
 
