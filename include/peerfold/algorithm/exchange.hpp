@@ -212,7 +212,10 @@ PEERFOLD_HD
     if constexpr (Route::one_source && n > 2) {
       mover.move(x, load_at(load, route.source(self)), receivers);
     } else {
-      PEERFOLD_NO_UNROLL
+      // Unrolled, the next part is loaded while this one is stored; what is one part would be
+      // loaded once.
+      [[maybe_unused]] constexpr int at_once = !Route::one_source && n == 2 ? n : 1;
+      PEERFOLD_UNROLL_BY(at_once)
       for (int p = 1; p <= n; ++p) {  // the own part while the links are at work
         const int step = p % n;
         if ((receivers >> step & 1u) == 0) continue;

@@ -27,7 +27,8 @@ class lane_mover {
   template <class Load>
   PEERFOLD_HD void move(const tile& x, const Load& load, uint32_t steps) {
     const auto values = t_.load(x, load);
-    PEERFOLD_NO_UNROLL
+    [[maybe_unused]] constexpr int at_once = N == 2 ? N : 1;
+    PEERFOLD_UNROLL_BY(at_once)
     for (int step = 1; step <= N; ++step) {
       if ((steps >> step % N & 1u) == 0) continue;
       const auto store = store_of_(step % N);
