@@ -84,9 +84,7 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
   return with_policy<Policies>(options, selected, [&]<policy P>() {
     using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
     const int parts = P.algorithm == algorithm_id::one_shot ? 1 : Team::size;
-    call_signature call = signature_of<P, T>(collective::all_reduce);
-    call.operation = type_number<Op>();
-    call.finish = type_number<Finish>();
+    const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
     return launch_bodies(team, first, last, count.value(), parts, call, options,
                          [&](std::size_t r, const transport::tiling& tiles) {
                            return body{tiles, loads[r], op, finish, stores[r]};
@@ -145,15 +143,9 @@ outcome<> all_reduce(Team& team, const std::array<const T*, Team::size>& in,
   if (error reason = detail::check_memory<T, Team::size>(parts, 0, in, out)) {
     return detail::refuse(std::move(reason));
   }
-  std::array<load_from<T>, Team::size> loads;
-  std::array<store_to<T>, Team::size> stores;
-  for (std::size_t r = 0; r < Team::size; ++r) {
-    loads[r].data = in[r];
-    stores[r].data = out[r];
-  }
-  return detail::run_all_reduce<Policies, T>(team, 0, Team::size, count, loads, op,
-                                             default_finish_t<Op, T, Team::size>{}, stores,
-                                             options);
+  return detail::run_all_reduce<Policies, T>(team, 0, Team::size, count, detail::loads_of(in), op,
+                                             default_finish_t<Op, T, Team::size>{},
+                                             detail::stores_of(out), options);
 }
 
 /// One rank's part, in ordinary memory of that rank: `count` elements at `in` and `out`.
@@ -187,15 +179,9 @@ outcome<> all_reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag
   if (error reason = detail::check_symmetric(team, in, out)) {
     return detail::refuse(std::move(reason));
   }
-  std::array<load_from<T>, N> loads;
-  std::array<store_to_symmetric<T, N>, N> stores;
-  for (int r = 0; r < N; ++r) {
-    loads[static_cast<std::size_t>(r)].data = in.data(r);
-    stores[static_cast<std::size_t>(r)].data = out.data(r);
-    for (int q = 0; q < N; ++q) stores[static_cast<std::size_t>(r)].peers[q] = out.data(q);
-  }
-  return detail::run_all_reduce<Policies, T>(team, 0, N, count, loads, op,
-                                             default_finish_t<Op, T, N>{}, stores, options);
+  return detail::run_all_reduce<Policies, T>(team, 0, N, count, detail::loads_of(in), op,
+                                             default_finish_t<Op, T, N>{}, detail::stores_of(out),
+                                             options);
 }
 
 /// The same in place.
@@ -217,13 +203,9 @@ outcome<> all_reduce(const rank_handle<team<N, Place, Tag>>& rank,
   if (error reason = detail::check_symmetric(rank.team(), in, out)) {
     return detail::refuse(std::move(reason));
   }
-  store_to_symmetric<T, N> store;
-  store.data = out.data(rank.rank());
-  for (int q = 0; q < N; ++q) store.peers[q] = out.data(q);
-  return detail::run_all_reduce<Policies, T>(
-      rank.team(), rank.rank(), rank.rank() + 1, count,
-      detail::everywhere<N>(load_from<T>{in.data(rank.rank())}), op, default_finish_t<Op, T, N>{},
-      detail::everywhere<N>(store), options);
+  return detail::run_all_reduce<Policies, T>(rank.team(), rank.rank(), rank.rank() + 1, count,
+                                             detail::loads_of(in), op, default_finish_t<Op, T, N>{},
+                                             detail::stores_of(out), options);
 }
 
 }  // namespace peerfold

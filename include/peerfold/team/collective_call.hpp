@@ -124,6 +124,15 @@ template <policy P, element T>
   return call;
 }
 
+/// The same of a call that folds.
+template <policy P, element T, class Op, class Finish>
+[[nodiscard]] call_signature signature_of_fold(collective which, int root = 0) {
+  call_signature call = signature_of<P, T>(which, root);
+  call.operation = type_number<Op>();
+  call.finish = type_number<Finish>();
+  return call;
+}
+
 /// Launches ranks [first, last): make(r, tiles) is the body of rank r, where a tile of the
 /// message of `count` elements has `parts` shares. `call` is what ranks must agree on beside that.
 template <class Team, class Make>
@@ -217,9 +226,7 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
   return with_policy<Policies>(options, selected, [&]<policy P>() {
     using route = algorithm::route_of<Which>;
     using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
-    call_signature call = signature_of<P, T>(Which, root);
-    call.operation = type_number<Op>();
-    call.finish = type_number<Finish>();
+    const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
     return launch_bodies(
         team, first, last, count, 1, call, options,
         [&](std::size_t r, const transport::tiling& tiles) {
