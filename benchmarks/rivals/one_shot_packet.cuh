@@ -1,7 +1,8 @@
 // A one-shot all-reduce by packets, written by hand for two ranks and float sum: the yardstick
 // for peerfold's one_shot/packet. It includes nothing of peerfold.
 //
-// A line of 16 bytes holds two 64-bit words of 4 bytes data and 4 bytes sequence number. Every
+// A line of 16 bytes holds two 64-bit words of 4 bytes data and a mark: 16 bits of the message's
+// number and half of a digest of the call, which tells the ranks that they make the same. Every
 // block owns two slots of lines in its peer's ring, taken in turn. A slot is free when it is
 // reused: a block sends message m + 1 after all its threads have received m, and the peer sent m
 // after all its threads had read m - 1.
@@ -24,6 +25,7 @@ struct one_shot_packet_rank {
   uint4* ring_here;      // that the other rank writes: [block][slot][line]
   uint4* ring_there;     // the other rank's
   std::uint32_t* state;  // [block]: the last message
+  ushort2 digest;        // of the call
 };
 
 struct one_shot_packet_call {
@@ -38,14 +40,19 @@ struct one_shot_packet_arguments {
   one_shot_packet_rank ranks[Count];
 };
 
-inline __device__ void send_line(uint4* line, uint2 data, std::uint32_t message) {
-  const std::uint64_t mark = std::uint64_t{message} << 32;
-  asm volatile("st.relaxed.sys.global.v2.b64 [%0], {%1, %2};" ::"l"(line), "l"(mark | data.x),
-               "l"(mark | data.y)
+// Of a line's words.
+inline __device__ uint2 marks_of(std::uint32_t message, ushort2 digest) {
+  return make_uint2(message << 16 | digest.x, message << 16 | digest.y);
+}
+
+inline __device__ void send_line(uint4* line, uint2 data, uint2 marks) {
+  asm volatile("st.relaxed.sys.global.v2.b64 [%0], {%1, %2};" ::"l"(line),
+               "l"(std::uint64_t{marks.x} << 32 | data.x),
+               "l"(std::uint64_t{marks.y} << 32 | data.y)
                : "memory");
 }
 
-inline __device__ uint2 receive_line(const uint4* line, std::uint32_t message, unsigned* failed) {
+inline __device__ uint2 receive_line(const uint4* line, uint2 marks, unsigned* failed) {
   std::uint64_t low;
   std::uint64_t high;
   unsigned polls = 0;
@@ -58,8 +65,8 @@ inline __device__ uint2 receive_line(const uint4* line, std::uint32_t message, u
       *static_cast<volatile unsigned*>(failed) = 1;
       break;
     }
-  } while (static_cast<std::uint32_t>(low >> 32) != message ||
-           static_cast<std::uint32_t>(high >> 32) != message);
+  } while (static_cast<std::uint32_t>(low >> 32) != marks.x ||
+           static_cast<std::uint32_t>(high >> 32) != marks.y);
   return make_uint2(static_cast<std::uint32_t>(low), static_cast<std::uint32_t>(high));
 }
 
@@ -87,8 +94,9 @@ __global__ void __launch_bounds__(packet_threads)
     ++message;
     const std::uint32_t slot = (blockIdx.x * packet_slots + message % packet_slots) * packet_lines;
     if (inside) {
-      send_line(my.ring_there + slot + threadIdx.x, mine, message);
-      const uint2 theirs = receive_line(my.ring_here + slot + threadIdx.x, message, a.call.failed);
+      const uint2 marks = marks_of(message, my.digest);
+      send_line(my.ring_there + slot + threadIdx.x, mine, marks);
+      const uint2 theirs = receive_line(my.ring_here + slot + threadIdx.x, marks, a.call.failed);
       my.out[i] = make_uint2(fold_in_rank_order(my.rank, mine.x, theirs.x),
                              fold_in_rank_order(my.rank, mine.y, theirs.y));
     }

@@ -169,6 +169,7 @@ class one_shot_packet_rival final : public rival {
       ranks[r].ring_here = ring_[r];
       ranks[r].ring_there = ring_[1 - r];
       ranks[r].state = state_[r];
+      ranks[r].digest = make_ushort2(0x5eed, static_cast<unsigned short>(count_));
     }
     const std::size_t lines = count_ / 2;
     const int threads = threads_for(lines, blocks_, packet_threads);
