@@ -99,7 +99,6 @@ class store_flag
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
   /// made to peers' memory before.
   PEERFOLD_HD void commit() noexcept {
-    if (commits_ == 0) c_.enter(&c_.state().store[first_].sent, start_);
     ++commits_;
     // Where there is one flag, all about it is worked out before the barrier.
     [[maybe_unused]] uint64_t* flag = nullptr;
@@ -109,15 +108,18 @@ class store_flag
       news = arch::optimization_barrier(news_for(peer(0)));
     }
     c_.group().sync();
-    if (!ok_) return;
-    for_each_other([&](int step, int peer) {
-      c_.delay(sync::delay_site::before_publish, before(peer).sent + commits_);
-      if constexpr (keeps_numbers) {
-        arch::store_release(flag, news);
-      } else {
-        arch::store_release(flag_at(step), news_for(peer));
-      }
-    });
+    if (ok_) {
+      for_each_other([&](int step, int peer) {
+        c_.delay(sync::delay_site::before_publish, before(peer).sent + commits_);
+        if constexpr (keeps_numbers) {
+          arch::store_release(flag, news);
+        } else {
+          arch::store_release(flag_at(step), news_for(peer));
+        }
+      });
+    }
+    // Behind the release, which would wait for it.
+    if (commits_ == 1) c_.enter(&c_.state().store[first_].sent, start_);
   }
 
   /// What the peers sent, still in this rank's ring; valid until release().
