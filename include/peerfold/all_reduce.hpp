@@ -22,8 +22,8 @@
 #pragma once
 
 #include <peerfold/algorithm/all_reduce_one_shot.hpp>
-#include <peerfold/algorithm/all_reduce_two_shot.hpp>
 #include <peerfold/algorithm/elements.hpp>
+#include <peerfold/algorithm/two_shot.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
@@ -81,14 +81,19 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
                          const Finish& finish, const std::array<Store, Team::size>& stores,
                          const call_options& options) {
   const policy selected = select_all_reduce(Team::size, count.value() * sizeof(T));
-  return with_policy<Policies>(options, selected, [&]<policy P>() {
-    using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
-    const int parts = P.algorithm == algorithm_id::one_shot ? 1 : Team::size;
-    const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
-    return launch_bodies(team, first, last, count.value(), parts, call, options,
-                         [&](std::size_t r, const transport::tiling& tiles) {
-                           return body{tiles, loads[r], op, finish, stores[r]};
-                         });
+  return with_policy<collective::all_reduce, Policies>(options, selected, [&]<policy P>() {
+    if constexpr (runs_along_tree(P)) {
+      return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
+                                                            loads, op, finish, stores, options);
+    } else {
+      using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
+      const int parts = P.algorithm == algorithm_id::one_shot ? 1 : Team::size;
+      const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
+      return launch_bodies(team, first, last, count.value(), parts, call, options,
+                           [&](std::size_t r, const transport::tiling& tiles) {
+                             return body{tiles, loads[r], op, finish, stores[r]};
+                           });
+    }
   });
 }
 

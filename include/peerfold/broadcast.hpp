@@ -23,7 +23,7 @@ namespace peerfold {
 
 /// All ranks of the team at once, in ordinary memory: `count` elements at
 /// in[root], and at out[r] of every rank r, in memory that rank r reaches.
-template <class Policies = exchange_policies, class Team, element T>
+template <class Policies = rooted_policies, class Team, element T>
 outcome<> broadcast(Team& team, const std::array<const T*, Team::size>& in,
                     const std::array<T*, Team::size>& out, element_count count, int root,
                     const call_options& options = {}) {
@@ -33,7 +33,7 @@ outcome<> broadcast(Team& team, const std::array<const T*, Team::size>& in,
 
 /// One rank's part, in ordinary memory of that rank: `count` elements at `in`
 /// on the root, and at `out`.
-template <class Policies = exchange_policies, class Team, element T>
+template <class Policies = rooted_policies, class Team, element T>
 outcome<> broadcast(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                     int root, const call_options& options = {}) {
   return detail::copy_in_memory<collective::broadcast, Policies, T, Team, 1>(
@@ -41,8 +41,8 @@ outcome<> broadcast(const rank_handle<Team>& rank, const T* in, T* out, element_
 }
 
 /// All ranks of the team at once, from symmetric memory to symmetric memory: of the same
-/// size. Policy direct_store writes straight into the peers' memory.
-template <class Policies = symmetric_exchange_policies, int N, class Place, class Tag, element T>
+/// size. Policies direct_store and two_shot_store write straight into the peers' memory.
+template <class Policies = symmetric_broadcast_policies, int N, class Place, class Tag, element T>
 outcome<> broadcast(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                     symmetric_buffer<T, N, Tag>& out, int root, const call_options& options = {}) {
   return detail::copy_in_symmetric<collective::broadcast, Policies>(team, 0, N, in, out, root,
@@ -50,7 +50,7 @@ outcome<> broadcast(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>
 }
 
 /// The same in place: the root's elements stay where they are.
-template <class Policies = symmetric_exchange_policies, int N, class Place, class Tag, element T>
+template <class Policies = symmetric_broadcast_policies, int N, class Place, class Tag, element T>
 outcome<> broadcast(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer, int root,
                     const call_options& options = {}) {
   return detail::copy_in_symmetric<collective::broadcast, Policies>(team, 0, N, buffer, buffer,
@@ -58,7 +58,7 @@ outcome<> broadcast(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buff
 }
 
 /// One rank's part, from symmetric memory to symmetric memory, or in place (in is out).
-template <class Policies = symmetric_exchange_policies, int N, class Place, class Tag, element T>
+template <class Policies = symmetric_broadcast_policies, int N, class Place, class Tag, element T>
 outcome<> broadcast(const rank_handle<team<N, Place, Tag>>& rank,
                     const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                     int root, const call_options& options = {}) {
@@ -69,7 +69,7 @@ outcome<> broadcast(const rank_handle<team<N, Place, Tag>>& rank,
 /// All ranks of the team at once, with functors of the caller's: loads[root](i) is
 /// element i, and stores[r](i, value) gets it on every rank r.
 /// For functors see transform_all_reduce().
-template <class Policies = exchange_policies, class Team, class Load, class Store>
+template <class Policies = rooted_policies, class Team, class Load, class Store>
 outcome<> transform_broadcast(Team& team, element_count count, int root,
                               const std::array<Load, Team::size>& loads,
                               const std::array<Store, Team::size>& stores,
@@ -79,7 +79,7 @@ outcome<> transform_broadcast(Team& team, element_count count, int root,
 }
 
 /// One rank's part of the same.
-template <class Policies = exchange_policies, class Team, class Load, class Store>
+template <class Policies = rooted_policies, class Team, class Load, class Store>
 outcome<> transform_broadcast(const rank_handle<Team>& rank, element_count count, int root,
                               const Load& load, const Store& store,
                               const call_options& options = {}) {

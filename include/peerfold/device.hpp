@@ -4,11 +4,13 @@
 #pragma once
 
 #include <peerfold/algorithm/all_reduce_one_shot.hpp>
-#include <peerfold/algorithm/all_reduce_two_shot.hpp>
 #include <peerfold/algorithm/elements.hpp>
 #include <peerfold/algorithm/exchange.hpp>
 #include <peerfold/algorithm/reduce_exchange.hpp>
 #include <peerfold/algorithm/route.hpp>
+#include <peerfold/algorithm/spanning_tree.hpp>
+#include <peerfold/algorithm/tree_exchange.hpp>
+#include <peerfold/algorithm/two_shot.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/fold_range.hpp>

@@ -93,8 +93,8 @@ outcome<> run_transfers(Team& team, int first, const transfers<Team::size>& pair
   }
   const auto loads = loads_of(at_ranks<n>(first, in));
   const auto stores = stores_of(at_ranks<n>(first, out));
-  const policy selected = select_exchange(n, pairs.count * sizeof(T), false);
-  return with_policy<Policies>(options, selected, [&]<policy P>() {
+  const policy selected = select_exchange(collective::send_recv, n, pairs.count * sizeof(T), false);
+  return with_policy<collective::send_recv, Policies>(options, selected, [&]<policy P>() {
     using body = copy_body<T, P, collective::send_recv, algorithm::pair_route,
                            transport::some_peers, load_from<T>, store_to<T>>;
     return launch_bodies(

@@ -4,8 +4,8 @@
 #include "support/catch.hpp"
 
 #include <peerfold/algorithm/all_reduce_one_shot.hpp>
-#include <peerfold/algorithm/all_reduce_two_shot.hpp>
 #include <peerfold/algorithm/elements.hpp>
+#include <peerfold/algorithm/two_shot.hpp>
 #include <peerfold/core/reduction_op.hpp>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/thread_group.hpp>

@@ -67,10 +67,14 @@ struct call_list {
 
 /// The calls of each kind of memory. Send/recv and the barrier have no symmetric form.
 using ordinary_calls = call_list<
-    called<collective::all_reduce, every_policy>,
+    called<collective::all_reduce, policies<one_shot_packet, one_shot_store, two_shot_packet,
+                                            two_shot_store, chain_packet, tree_store>>,
     called<collective::reduce_scatter, exchange_policies>,
     called<collective::all_gather, exchange_policies>,
-    called<collective::broadcast, exchange_policies>, called<collective::reduce, exchange_policies>,
+    called<collective::broadcast,
+           policies<one_shot_packet, one_shot_store, two_shot_store, chain_store, tree_packet>>,
+    called<collective::reduce,
+           policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store, chain_store>>,
     called<collective::all_to_all, exchange_policies>,
     called<collective::gather, exchange_policies>, called<collective::scatter, exchange_policies>,
     called<collective::send_recv, exchange_policies>,

@@ -48,6 +48,9 @@ void refused_collectives(report& result) {
     refuse("a scatter's root", {named, ranks},
            [&] { scatter<list>(team.rank(0), in[0], out[0], count, root); });
   }
+  refuse("automatic among trees that fold", {"options.policy: automatic", "name one"}, [&] {
+    all_reduce<policies<tree_packet, tree_store>>(team, in, out, count, peerfold::sum{});
+  });
   refuse("a send to nobody", {"to: " + std::to_string(N), ranks},
          [&] { send<list>(team.rank(0), N, in[0], count); });
   refuse("a receive from nobody", {"from: -1", ranks},
@@ -94,7 +97,7 @@ void refused_collectives(report& result) {
                          peerfold::sum{});
   });
   refuse("a policy that it was not compiled for", {"options.policy", "two_shot/store"},
-         [&] { broadcast(team, in, out, count, 0, {.policy = two_shot_store}); });
+         [&] { all_gather(team, in, out, count, {.policy = two_shot_store}); });
 
   // Symmetric memory: sizes that do not fit together.
   symmetric_buffer<float, N> ten(team, 10);

@@ -1,5 +1,6 @@
 // The table of docs/policies.md is made here, from the types; where the file says something else
 // the test fails, and leaves the table that it ought to hold.
+#include <peerfold/policy/selector.hpp>
 #include <peerfold/policy/traits.hpp>
 
 #include <support/catch.hpp>
@@ -15,21 +16,29 @@ namespace {
 
 constexpr int ranks = 8;
 
-std::string fraction(const pf::ratio& parts, bool of_ranks) {
-  if (!of_ranks) return std::to_string(parts.numerator);
-  return parts == pf::ratio{ranks - 1} ? "N − 1" : "2 (N − 1)/N";
+std::string fraction(const pf::ratio& parts, int expansion) {
+  std::string said = std::to_string(parts.numerator);
+  if (parts == pf::ratio{ranks - 1}) said = "N − 1";
+  if (parts == pf::ratio{2 * (ranks - 1), ranks}) said = "2 (N − 1)/N";
+  return said + (expansion > 1 && parts.numerator != 0 ? ", twice" : "");
+}
+
+std::string steps(int number) {
+  return number == ranks - 1         ? "N − 1"
+         : number == 2 * (ranks - 1) ? "2 (N − 1)"
+                                     : std::to_string(number);
 }
 
 template <pf::collective Which, pf::policy P>
 void add_row(std::ostream& out) {
   if constexpr (pf::has_policy(Which, P)) {
     using traits = pf::policy_traits<Which, P, ranks>;
-    const bool of_ranks = traits::parts_sent.value() > 1;
     out << "| `" << pf::to_string(Which) << "` | `" << pf::to_string(P) << "` | "
         << (traits::reproducible ? "yes" : "no") << " | " << (traits::in_place ? "yes" : "no")
-        << " | " << (traits::needs_symmetric ? "symmetric" : "any") << " | " << traits::steps
-        << " | " << fraction(traits::parts_sent, of_ranks)
-        << (traits::expansion > 1 && traits::parts_sent.numerator != 0 ? ", twice" : "") << " |\n";
+        << " | " << (traits::needs_symmetric ? "symmetric" : "any") << " | "
+        << (traits::needs_all_links ? "all" : "neighbours") << " | " << steps(traits::steps)
+        << " | " << fraction(traits::parts_sent, traits::expansion) << " | "
+        << fraction(traits::parts_received, traits::expansion) << " |\n";
   }
 }
 
@@ -45,9 +54,12 @@ std::string table() {
   out << "# Collectives and their policies\n\n"
          "Made from `policy_traits` (policy/traits.hpp) by tests/policy/traits.test.cpp. A part is "
          "the `count` elements of the call; what leaves the busiest rank is counted in parts, and "
-         "twice where a sequence number travels with every word.\n\n"
-         "| collective | policy | same bits always | in place | output memory | steps | leaves the "
-         "busiest rank |\n|---|---|---|---|---|---|---|\n";
+         "twice where a sequence number travels with every word; so is what arrives. Policies that "
+         "have the same bits always all have the same; the others have them every time. Trees are "
+         "shown for 8 ranks, with the root that makes most of each figure.\n\n"
+         "| collective | policy | same bits always | in place | output memory | links | steps | "
+         "leaves the busiest rank | arrives at the busiest rank |\n"
+         "|---|---|---|---|---|---|---|---|---|\n";
   using enum pf::collective;
   add_rows<all_reduce>(out);
   add_rows<reduce_scatter>(out);
@@ -85,11 +97,33 @@ TEST_CASE("policies of the lists are policies of their collectives") {
   for (const pf::policy& p : pf::symmetric_exchange_policies::list) {
     CHECK(pf::has_policy(pf::collective::all_gather, p));
   }
+  for (const pf::policy& p : pf::rooted_policies::list) {
+    CHECK(pf::has_policy(pf::collective::broadcast, p));
+    CHECK(pf::has_policy(pf::collective::reduce, p));
+  }
+  for (const pf::policy& p : pf::symmetric_broadcast_policies::list) {
+    CHECK(pf::has_policy(pf::collective::broadcast, p));
+  }
   for (const pf::policy& p : pf::every_policy::list) {
     CHECK(pf::has_policy(pf::collective::all_reduce, p));
   }
   CHECK_FALSE(pf::has_policy(pf::collective::reduce, pf::direct_store));
   CHECK_FALSE(pf::has_policy(pf::collective::reduce, pf::automatic));
+}
+
+TEST_CASE("only trees that fold have bits of their own, and automatic never takes one") {
+  CHECK(pf::policy_traits<pf::collective::all_reduce, pf::chain_store, 8>::reproducible);
+  CHECK(pf::policy_traits<pf::collective::broadcast, pf::tree_store, 8>::reproducible);
+  CHECK_FALSE(pf::policy_traits<pf::collective::reduce, pf::tree_packet, 8>::reproducible);
+  for (int n = 1; n <= 8; ++n) {
+    for (std::size_t bytes = 1; bytes < (std::size_t{1} << 40); bytes *= 2) {
+      CHECK(pf::select_all_reduce(n, bytes).algorithm != pf::algorithm_id::tree);
+      for (const auto which : {pf::collective::reduce, pf::collective::broadcast}) {
+        const pf::policy chosen = pf::select_exchange(which, n, bytes, false);
+        CHECK(pf::rooted_policies::contains(chosen));
+      }
+    }
+  }
 }
 
 TEST_CASE("bytes that leave a rank") {

@@ -53,6 +53,7 @@ class gpu_place {
   using symmetric_copy_policies =
       policies<one_shot_packet, one_shot_store, direct_store, direct_bulk>;
   using symmetric_fold_policies = exchange_policies;
+  static constexpr bool every_kernel = true;
   static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
 #else
   // Kernels take long to compile, those of many ranks above all. Policies but this differ between
@@ -61,6 +62,7 @@ class gpu_place {
   using symmetric_policies = policies<two_shot_store>;
   using symmetric_copy_policies = policies<direct_store, direct_bulk>;
   using symmetric_fold_policies = policies<one_shot_store>;
+  static constexpr bool every_kernel = false;
   static constexpr int combined_ranks[max_ranks] = {2, 3, 4, 1, 2, 3, 0, 0};
 #endif
   static constexpr int most_workers = 1;  // lanes are many anyway

@@ -228,7 +228,8 @@ T input_value(oracle::operation op, std::uint64_t seed, int rank, std::size_t in
 template <class T>
 oracle::request program<T>::request_of(std::size_t i) const {
   const step& s = steps_[i];
-  return {s.which, op_, ranks_, s.count, s.root, s.to};
+  const bool as_tree = s.policy.algorithm == algorithm_id::tree && is_reduction(s.which);
+  return {s.which, op_, ranks_, s.count, s.root, s.to, as_tree};
 }
 
 template <class T>

@@ -26,6 +26,7 @@ class threads_place {
   using symmetric_copy_policies =
       policies<one_shot_packet, one_shot_store, direct_store, direct_bulk>;
   using symmetric_fold_policies = exchange_policies;
+  static constexpr bool every_kernel = true;
   static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
   static constexpr int most_workers = 3;
   static constexpr std::size_t large_count = 300'001;

@@ -204,6 +204,9 @@ struct request {
   std::size_t count = 0;
   int root = 0;
   std::vector<int> to;  ///< of send_recv: to[r] is the rank that r sends to, or -1
+  /// All-reduce and reduce: folded as a balanced tree, in which ranks a … b - 1 are those below
+  /// their middle, the middle itself and those above it, folded in that order.
+  bool as_tree = false;
 };
 
 /// How many elements rank `rank` gives, and gets.
@@ -257,10 +260,23 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
   const auto fold_from_first = [&](int end, std::size_t i) {
     return fold(math::widen(given(0, i)), 1, end, i);
   };
+  const auto of_tree = [&](auto&& below, int begin, int end) -> typename math::accumulator {
+    const int middle = begin + (end - begin) / 2;
+    typename math::accumulator total = math::widen(given(middle, index));
+    if (begin < middle) total = detail::apply(call.op, below(below, begin, middle), total);
+    if (middle + 1 < end) total = detail::apply(call.op, total, below(below, middle + 1, end));
+    return total;
+  };
   const auto source = [&] { return static_cast<int>(index / call.count); };
   switch (call.which) {
     case collective::all_reduce:
-    case collective::reduce: return fold_from_first(call.ranks, index);
+    case collective::reduce:
+      if (call.as_tree) {
+        typename math::accumulator total = of_tree(of_tree, 0, call.ranks);
+        if (call.op == operation::avg) total = math::divide(total, call.ranks);
+        return math::narrow(total);
+      }
+      return fold_from_first(call.ranks, index);
     case collective::reduce_scatter: return fold_from_first(call.ranks, part + index);
     case collective::inclusive_scan: return fold_from_first(rank + 1, index);
     case collective::exclusive_scan: return fold(math::widen(initial), 0, rank, index);
@@ -279,7 +295,10 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
 /// The element that all ranks get by an all-reduce where rank r gave values[r].
 template <class T>
 T all_reduce(operation op, std::span<const T> values) {
-  const request call{collective::all_reduce, op, static_cast<int>(values.size()), 1, 0, {}};
+  request call;
+  call.op = op;
+  call.ranks = static_cast<int>(values.size());
+  call.count = 1;
   return result<T>(call, 0, 0, T{},
                    [&](int q, std::size_t) { return values[static_cast<std::size_t>(q)]; });
 }

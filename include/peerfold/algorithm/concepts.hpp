@@ -89,6 +89,14 @@ concept copying_transport =
       t.store_from(q, x, theirs, t.destination(x, store));
     };
 
+/// One that can also pass on what it received: take(q, x, theirs) is the fragment that rank q sent.
+template <class T, class Load, class Store>
+concept forwarding_transport =
+    copying_transport<T, Load, Store> &&
+    requires(T& t, const transport::tile& x, const typename T::arrivals& theirs, int q) {
+      { t.take(q, x, theirs) } -> stl::same_as<typename T::fragment_type>;
+    };
+
 /// A store functor that also reaches the same place of the peers: store.at_rank(q) is a store
 /// functor into rank q's memory. Algorithms may then write results straight there.
 template <class Store>

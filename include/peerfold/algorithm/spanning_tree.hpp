@@ -3,7 +3,8 @@
 ///
 /// A chain joins each rank to the next. A tree is the balanced binary one in which every rank comes
 /// between those of its left and its right: the middle of the ranks a … b - 1, which is
-/// a + (b - a) / 2, joins the middles of the ranks below and above it. Either can be rooted anywhere.
+/// a + (b - a) / 2, joins the middles of the ranks below and above it. Either can be rooted
+/// anywhere.
 #pragma once
 
 #include <peerfold/core/config.hpp>

@@ -56,4 +56,25 @@ struct ranks_before {
   }
 };
 
+/// The ranks of a set that is not empty, from the first one's value on.
+struct ranks_in {
+  uint32_t set = 0;  ///< bit q: rank q
+
+  [[nodiscard]] PEERFOLD_HD constexpr bool includes(int rank) const noexcept {
+    return (set >> rank & 1u) != 0;
+  }
+  template <int N, class ValueOf, class Op>
+  [[nodiscard]] PEERFOLD_HD auto fold(ValueOf value, const Op& op) const {
+    decltype(value(0)) total{};
+    bool begun = false;
+    PEERFOLD_UNROLL
+    for (int q = 0; q < N; ++q) {
+      if (!includes(q)) continue;
+      total = begun ? op(total, value(q)) : value(q);
+      begun = true;
+    }
+    return total;
+  }
+};
+
 }  // namespace peerfold

@@ -10,11 +10,11 @@
 
 namespace peerfold {
 
-enum class algorithm_id : uint8_t { automatic, one_shot, two_shot, direct };
+enum class algorithm_id : uint8_t { automatic, one_shot, two_shot, direct, chain, tree };
 enum class transport_id : uint8_t { automatic, packet, store, bulk };
 
-/// How a collective is to be carried out. Every policy here is reproducible: the bits of the result
-/// do not depend on which one ran.
+/// How a collective is to be carried out. All but trees that fold are reproducible: the bits of the
+/// result do not depend on which one ran (see policy_traits).
 struct policy {
   algorithm_id algorithm = algorithm_id::automatic;
   transport_id transport = transport_id::automatic;
@@ -31,23 +31,34 @@ inline constexpr policy two_shot_store{algorithm_id::two_shot, transport_id::sto
 inline constexpr policy direct_store{algorithm_id::direct, transport_id::store};
 inline constexpr policy direct_bulk{algorithm_id::direct, transport_id::bulk};
 
-/// Every policy of all_reduce.
+/// For nodes whose GPUs are not all linked: along a chain of the ranks in their order, or a
+/// balanced tree of them. Compiled where they are named. A tree that folds gives the same bits
+/// every time, but not those of the other policies.
+inline constexpr policy chain_packet{algorithm_id::chain, transport_id::packet};
+inline constexpr policy chain_store{algorithm_id::chain, transport_id::store};
+inline constexpr policy tree_packet{algorithm_id::tree, transport_id::packet};
+inline constexpr policy tree_store{algorithm_id::tree, transport_id::store};
+
+/// Every policy of all_reduce that lets each rank send to every other.
 inline constexpr std::array all_policies{one_shot_packet, one_shot_store, two_shot_packet,
                                          two_shot_store};
 /// Every policy of any collective.
-inline constexpr std::array known_policies{one_shot_packet, one_shot_store, two_shot_packet,
-                                           two_shot_store,  direct_store,   direct_bulk};
+inline constexpr std::array known_policies{
+    one_shot_packet, one_shot_store, two_shot_packet, two_shot_store, direct_store,
+    direct_bulk,     chain_packet,   chain_store,     tree_packet,    tree_store};
 
 /// "one_shot/packet" and the like, or "automatic"; what names no policy: "one_shot/automatic".
 constexpr std::string_view to_string(const policy& p) noexcept {
-  constexpr std::string_view names[4][4] = {
+  constexpr std::string_view names[6][4] = {
       {"automatic", "automatic/packet", "automatic/store", "automatic/bulk"},
       {"one_shot/automatic", "one_shot/packet", "one_shot/store", "one_shot/bulk"},
       {"two_shot/automatic", "two_shot/packet", "two_shot/store", "two_shot/bulk"},
-      {"direct/automatic", "direct/packet", "direct/store", "direct/bulk"}};
+      {"direct/automatic", "direct/packet", "direct/store", "direct/bulk"},
+      {"chain/automatic", "chain/packet", "chain/store", "chain/bulk"},
+      {"tree/automatic", "tree/packet", "tree/store", "tree/bulk"}};
   const auto a = static_cast<std::size_t>(p.algorithm);
   const auto t = static_cast<std::size_t>(p.transport);
-  return a < 4 && t < 4 ? names[a][t] : "(no policy)";
+  return a < 6 && t < 4 ? names[a][t] : "(no policy)";
 }
 
 /// The policy of that name; nothing if there is none.
@@ -77,8 +88,13 @@ struct policies {
 using every_policy = policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store>;
 /// Of the collectives that take one step, in memory of any kind.
 using exchange_policies = policies<one_shot_packet, one_shot_store>;
-/// Of those that copy, in symmetric memory. (direct_bulk leaves a multiprocessor's lanes free, but
-/// no link is filled sooner by it: it is compiled where it is named.)
+/// Of reduce, and of broadcast in ordinary memory.
+using rooted_policies = policies<one_shot_packet, one_shot_store, two_shot_store>;
+/// Of broadcast in symmetric memory.
+using symmetric_broadcast_policies =
+    policies<one_shot_packet, one_shot_store, direct_store, two_shot_store>;
+/// Of the others that copy, in symmetric memory. (direct_bulk leaves a multiprocessor's lanes free,
+/// but no link is filled sooner by it: it is compiled where it is named.)
 using symmetric_exchange_policies = policies<one_shot_packet, one_shot_store, direct_store>;
 
 }  // namespace peerfold

@@ -2,6 +2,7 @@
 /// The selector: which policy `automatic` stands for.
 #pragma once
 
+#include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/policy/policy.hpp>
 
@@ -33,12 +34,16 @@ constexpr policy select_all_reduce(int ranks, size_t bytes) noexcept {
   return two_shot_store;
 }
 
-/// The policy for a collective of one step that moves `bytes` bytes from a rank to another;
-/// `direct`, where outputs are in symmetric memory and nothing is folded. Measured on 2 H200.
-constexpr policy select_exchange(int ranks, size_t bytes, bool direct) noexcept {
+/// The policy for a collective beside all-reduce that moves `bytes` bytes from a rank to another;
+/// `direct`, where outputs are in symmetric memory and nothing is folded. Measured on 2 H200; that
+/// a broadcast or a reduce of more ranks takes two steps as soon as it is no matter of latency
+/// follows from the bytes that the root's links carry: N - 1 times the message, or less than twice.
+constexpr policy select_exchange(collective which, int ranks, size_t bytes, bool direct) noexcept {
   constexpr size_t kib = 1024;
   const size_t all = bytes * static_cast<size_t>(ranks);
   if (all <= 1024 * kib) return one_shot_packet;
+  const bool has_two_steps = which == collective::broadcast || which == collective::reduce;
+  if (has_two_steps && ranks > 2 && all > 4096 * kib) return two_shot_store;
   return direct && all > 8192 * kib ? direct_store : one_shot_store;
 }
 

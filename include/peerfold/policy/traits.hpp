@@ -2,6 +2,7 @@
 /// What a policy says of itself, for a collective and a rank count: known at compile time.
 #pragma once
 
+#include <peerfold/algorithm/spanning_tree.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/policy/policy.hpp>
@@ -28,7 +29,14 @@ constexpr bool has_policy(collective which, const policy& p) noexcept {
     case algorithm_id::one_shot:
       return p.transport != transport_id::bulk && which != collective::none;
     case algorithm_id::two_shot:
-      return p.transport != transport_id::bulk && which == collective::all_reduce;
+      return p.transport != transport_id::bulk &&
+             (which == collective::all_reduce || which == collective::reduce ||
+              which == collective::broadcast);
+    case algorithm_id::chain:
+    case algorithm_id::tree:
+      return p.transport != transport_id::bulk &&
+             (which == collective::all_reduce || which == collective::reduce ||
+              which == collective::broadcast);
     case algorithm_id::direct:
       return p.transport != transport_id::packet && which != collective::none &&
              !is_reduction(which) && which != collective::send_recv && which != collective::barrier;
@@ -37,31 +45,106 @@ constexpr bool has_policy(collective which, const policy& p) noexcept {
   return false;
 }
 
+/// Whether the bits of the result depend on nothing but the values and their order of ranks, so
+/// that all such policies give the same. Others give the same every time.
+constexpr bool is_reproducible(collective which, const policy& p) noexcept {
+  return p.algorithm != algorithm_id::tree || !is_reduction(which);
+}
+
+/// What the ranks of a tree send and receive, and how long its longest way is.
+struct tree_load {
+  int parts_sent = 0;      ///< by the rank that sends most
+  int parts_received = 0;  ///< by the rank that receives most
+  int steps = 0;
+
+  /// Of a collective among `ranks` ranks, for the root that makes most of each.
+  static constexpr tree_load of(collective which, algorithm::tree_shape shape, int ranks) noexcept {
+    tree_load most;
+    for (int root = 0; root < ranks; ++root) {
+      const bool folds = which != collective::broadcast;
+      const int top = folds ? algorithm::natural_root(shape, ranks) : root;
+      const uint32_t getters =
+          which == collective::reduce ? uint32_t{1} << root : (uint32_t{1} << ranks) - 1;
+      for (int r = 0; r < ranks; ++r) {
+        const auto at = algorithm::place_in_tree(shape, ranks, r, top, getters);
+        int children = 0;
+        int wanting = 0;
+        for (int q = 0; q < ranks; ++q) {
+          children += at.is_child(q) ? 1 : 0;
+          wanting += at.is_wanting(q) ? 1 : 0;
+        }
+        const bool has_parent = at.parent >= 0;
+        most.take({(folds && has_parent ? 1 : 0) + wanting,
+                   (folds ? children : 0) + (has_parent && at.wants ? 1 : 0),
+                   (folds ? at.height : 0) + at.deepest});
+      }
+    }
+    return most;
+  }
+
+ private:
+  constexpr void take(const tree_load& other) noexcept {
+    parts_sent = other.parts_sent > parts_sent ? other.parts_sent : parts_sent;
+    parts_received = other.parts_received > parts_received ? other.parts_received : parts_received;
+    steps = other.steps > steps ? other.steps : steps;
+  }
+};
+
 /// The properties of policy P in collective Which among N ranks. A part is the `count` elements of
 /// the call.
 template <collective Which, policy P, int N>
   requires(has_policy(Which, P))
 struct policy_traits {
-  /// Whether the bits of the result depend on nothing but the values and their order of ranks.
-  static constexpr bool reproducible = true;
+  static constexpr bool along_tree =
+      P.algorithm == algorithm_id::chain || P.algorithm == algorithm_id::tree;
+  static constexpr tree_load in_tree =
+      tree_load::of(Which,
+                    P.algorithm == algorithm_id::tree ? algorithm::tree_shape::tree
+                                                      : algorithm::tree_shape::chain,
+                    along_tree ? N : 1);
+
+  static constexpr bool reproducible = is_reproducible(Which, P);
   /// Whether outputs may take the place of inputs.
   static constexpr bool in_place =
       Which != collective::barrier &&
       !(P.algorithm == algorithm_id::direct && Which == collective::all_to_all);
   /// Whether outputs must be in symmetric memory. (Two-shot uses it where it is there.)
   static constexpr bool needs_symmetric = P.algorithm == algorithm_id::direct;
+  /// Whether every rank must reach every other, and not only its neighbours in a tree.
+  static constexpr bool needs_all_links = !along_tree;
   /// How many times a message crosses a link before the last element is there, one after another.
-  static constexpr int steps = P.algorithm == algorithm_id::one_shot   ? 1
-                               : P.algorithm == algorithm_id::two_shot ? 2
-                                                                       : 3;
-  /// How many parts leave the rank that sends most. (Empty messages, of 16 bytes or a flag, come on
-  /// top.)
+  static constexpr int steps = [] {
+    if (along_tree) return in_tree.steps;
+    if (P.algorithm == algorithm_id::one_shot) return 1;
+    return P.algorithm == algorithm_id::two_shot ? 2 : 3;
+  }();
+  /// How many parts leave the rank that sends most, and arrive at the one that receives most.
+  /// (Empty messages, of 16 bytes or a flag, come on top. Folds along trees send accumulators:
+  /// twice the bytes for elements of 16 bits.)
   static constexpr ratio parts_sent = [] {
-    if (P.algorithm == algorithm_id::two_shot) return ratio{2 * (N - 1), N};
+    if (along_tree) return ratio{in_tree.parts_sent};
+    if (P.algorithm == algorithm_id::two_shot) {
+      if (Which == collective::reduce) return ratio{N > 1 ? 1 : 0};
+      return ratio{2 * (N - 1), N};
+    }
     switch (Which) {
       case collective::barrier: return ratio{0};
       case collective::reduce:
       case collective::gather:
+      case collective::send_recv: return ratio{N > 1 ? 1 : 0};
+      default: return ratio{N - 1};
+    }
+  }();
+  static constexpr ratio parts_received = [] {
+    if (along_tree) return ratio{in_tree.parts_received};
+    if (P.algorithm == algorithm_id::two_shot) {
+      if (Which == collective::broadcast) return ratio{N > 1 ? 1 : 0};
+      return ratio{2 * (N - 1), N};
+    }
+    switch (Which) {
+      case collective::barrier: return ratio{0};
+      case collective::broadcast:
+      case collective::scatter:
       case collective::send_recv: return ratio{N > 1 ? 1 : 0};
       default: return ratio{N - 1};
     }

@@ -5,8 +5,6 @@
 
 #include <peerfold/algorithm/concepts.hpp>
 #include <peerfold/algorithm/elements.hpp>
-#include <peerfold/algorithm/exchange.hpp>
-#include <peerfold/algorithm/reduce_exchange.hpp>
 #include <peerfold/algorithm/route.hpp>
 #include <peerfold/core/call_signature.hpp>
 #include <peerfold/core/collective.hpp>
@@ -20,12 +18,11 @@
 #include <peerfold/policy/plan.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/policy/selector.hpp>
+#include <peerfold/policy/traits.hpp>
 #include <peerfold/team/arguments.hpp>
+#include <peerfold/team/collective_body.hpp>
 #include <peerfold/team/team.hpp>
-#include <peerfold/transport/movers.hpp>
-#include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/peers.hpp>
-#include <peerfold/transport/store_flag.hpp>
 
 #if defined(__CUDACC__)
 #include <peerfold/execution/gpu_place.cuh>
@@ -38,79 +35,6 @@
 #include <utility>
 
 namespace peerfold::detail {
-
-/// The transport that a policy names.
-template <policy P, element T, class Context, class Peers = transport::every_peer>
-using transport_of =
-    stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context, Peers>,
-                       transport::store_flag<T, Context, Peers>>;
-
-/// A copying collective as one block of one rank runs it.
-template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
-struct copy_body {
-  static constexpr bool takes_pieces = P.algorithm != algorithm_id::direct;
-  /// Bytes of dynamic shared memory of a block.
-  static constexpr std::size_t shared_bytes =
-      P.transport == transport_id::bulk ? transport::bulk_stages_bytes : 0;
-
-  transport::tiling tiles;
-  Route route;
-  bool keeps;
-  Peers peers;
-  Load load;
-  Store store;
-
-  template <class Context>
-  using transport_type = transport_of<P, T, Context, Peers>;
-
-  template <class Context>
-  PEERFOLD_HD bool operator()(Context& c) const {
-    transport_type<Context> t{c, peers};
-    bool done;
-    if constexpr (P.algorithm == algorithm_id::direct) {
-      if constexpr (P.transport == transport_id::bulk) {
-        done = algorithm::exchange_direct<transport::bulk_mover>(c, t, tiles, route, keeps, load,
-                                                                 store);
-      } else {
-        done = algorithm::exchange_direct<transport::lane_mover>(c, t, tiles, route, keeps, load,
-                                                                 store);
-      }
-    } else {
-      done = algorithm::exchange(c, t, tiles, route, keeps, load, store);
-    }
-    t.close();
-    return done;
-  }
-};
-
-/// A reducing collective of one step as one block of one rank runs it.
-template <element T, policy P, collective Which, class Load, class Op, class Finish, class Store,
-          class Range>
-struct fold_body {
-  static constexpr bool takes_pieces = true;
-  static constexpr std::size_t shared_bytes = 0;
-
-  transport::tiling tiles;
-  algorithm::route_of<Which> route;
-  bool folds;
-  Load load;
-  Op op;
-  Finish finish;
-  Store store;
-  Range range;
-
-  template <class Context>
-  using transport_type = transport_of<P, T, Context>;
-
-  template <class Context>
-  PEERFOLD_HD bool operator()(Context& c) const {
-    transport_type<Context> t{c};
-    const bool done =
-        algorithm::reduce_exchange(c, t, tiles, route, folds, load, op, finish, store, range);
-    t.close();
-    return done;
-  }
-};
 
 /// The signature of a call by policy P, but for what launch_bodies() knows.
 template <policy P, element T>
@@ -165,13 +89,41 @@ template <class Team, class Make>
   return ranks.launch(options.channel, plan, bodies, first, last, options);
 }
 
+/// Launches a fold along a tree, of ranks [first, last).
+template <collective Which, policy P, element T, class Team, class Load, class Op, class Finish,
+          class Store>
+[[nodiscard]] error launch_tree_fold(Team& team, int first, int last, std::size_t count, int root,
+                                     const std::array<Load, Team::size>& loads, const Op& op,
+                                     const Finish& finish,
+                                     const std::array<Store, Team::size>& stores,
+                                     const call_options& options) {
+  using body = tree_fold_body<T, P, Load, Op, Finish, Store>;
+  return launch_bodies(
+      team, first, last, count, 1, signature_of_fold<P, T, Op, Finish>(Which, root), options,
+      [&](std::size_t r, const transport::tiling& tiles) {
+        const auto place = place_of<Which, P, Team::size>(static_cast<int>(r), root);
+        const bool gets = Which != collective::reduce || static_cast<int>(r) == root;
+        return body{tiles, place, neighbours_of(place), gets, loads[r], op, finish, stores[r]};
+      });
+}
+
 /// Calls launch.template operator()<P>() with the policy of the options, or the selected one where
 /// they leave it open.
-template <class Policies, class Launch>
+template <collective Which, class Policies, class Launch>
 outcome<> with_policy(const call_options& options, policy selected, const Launch& launch) {
   policy chosen = options.policy;
   if (chosen == automatic) {
-    chosen = Policies::contains(selected) ? selected : Policies::list[0];
+    chosen = selected;
+    if (!Policies::contains(selected)) {
+      const auto same_bits = [](const policy& p) { return is_reproducible(Which, p); };
+      const auto first = std::find_if(Policies::list.begin(), Policies::list.end(), same_bits);
+      if (first == Policies::list.end()) {
+        return refuse(bad_argument(
+            "options.policy: automatic stands for policies that all have the same bits, and this "
+            "call was compiled for none; name one"));
+      }
+      chosen = *first;
+    }
   } else if (!Policies::contains(chosen)) {
     std::string names;
     for (const policy& compiled : Policies::list) {
@@ -184,10 +136,18 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
                                                names});
   }
   error reason;
-  Policies::dispatch(chosen, [&]<policy P>() { reason = launch.template operator()<P>(); });
+  Policies::dispatch(chosen, [&]<policy P>() {
+    static_assert(has_policy(Which, P),
+                  "a policy of the list is none of this collective's (docs/policies.md)");
+    reason = launch.template operator()<P>();
+  });
   if (reason) return refuse(std::move(reason));
   return accept();
 }
+
+/// How many shares a tile has by policy P.
+template <policy P, int N>
+inline constexpr int shares_of_tile = P.algorithm == algorithm_id::two_shot ? N : 1;
 
 /// Runs a copying collective of ranks [first, last): `count` elements between any two ranks that
 /// have something for each other. keeps[r]: whether rank r copies what it sends itself.
@@ -197,21 +157,34 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Store, Team::size>& stores,
                    const std::array<bool, Team::size>& keeps, const call_options& options) {
   const policy selected =
-      select_exchange(Team::size, count * sizeof(T), algorithm::reaches_peers<Store>);
-  return with_policy<Policies>(options, selected, [&]<policy P>() {
-    using route = algorithm::route_of<Which>;
-    using body = copy_body<T, P, Which, route, transport::every_peer, Load, Store>;
-    call_options chosen = options;
-    if (P == direct_store && Which == collective::gather && options.max_blocks == 0) {
-      // The root copies its own part while the others' arrive: more blocks hold those up (two H200,
-      // 128 MiB a rank: 400 us with all, 375 with these).
-      chosen.max_blocks = 64;
+      select_exchange(Which, Team::size, count * sizeof(T), algorithm::reaches_peers<Store>);
+  return with_policy<Which, Policies>(options, selected, [&]<policy P>() {
+    const call_signature call = signature_of<P, T>(Which, root);
+    if constexpr (runs_along_tree(P)) {
+      using body = tree_copy_body<T, P, Load, Store>;
+      return launch_bodies(team, first, last, count, 1, call, options,
+                           [&](std::size_t r, const transport::tiling& tiles) {
+                             const int rank = static_cast<int>(r);
+                             const auto place = place_of<Which, P, Team::size>(rank, root);
+                             const bool gets = rank != root || keeps[r];
+                             return body{tiles, place,    neighbours_of(place),
+                                         gets,  loads[r], stores[r]};
+                           });
+    } else {
+      using route = algorithm::route_of<Which>;
+      using body = copy_body<T, P, Which, route, transport::every_peer, Load, Store>;
+      call_options chosen = options;
+      if (P == direct_store && Which == collective::gather && options.max_blocks == 0) {
+        // The root copies its own part while the others' arrive: more blocks hold those up (two
+        // H200, 128 MiB a rank: 400 us with all, 375 with these).
+        chosen.max_blocks = 64;
+      }
+      return launch_bodies(
+          team, first, last, count, shares_of_tile<P, Team::size>, call, chosen,
+          [&](std::size_t r, const transport::tiling& tiles) {
+            return body{tiles, route{count, root}, keeps[r], {}, loads[r], stores[r]};
+          });
     }
-    return launch_bodies(
-        team, first, last, count, 1, signature_of<P, T>(Which, root), chosen,
-        [&](std::size_t r, const transport::tiling& tiles) {
-          return body{tiles, route{count, root}, keeps[r], {}, loads[r], stores[r]};
-        });
   });
 }
 
@@ -222,17 +195,22 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Load, Team::size>& loads, const Op& op, const Finish& finish,
                    const std::array<Store, Team::size>& stores,
                    const std::array<Range, Team::size>& ranges, const call_options& options) {
-  const policy selected = select_exchange(Team::size, count * sizeof(T), false);
-  return with_policy<Policies>(options, selected, [&]<policy P>() {
-    using route = algorithm::route_of<Which>;
-    using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
-    const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
-    return launch_bodies(
-        team, first, last, count, 1, call, options,
-        [&](std::size_t r, const transport::tiling& tiles) {
-          const bool folds = !route::rooted || static_cast<int>(r) == root;
-          return body{tiles, route{count, root}, folds, loads[r], op, finish, stores[r], ranges[r]};
-        });
+  const policy selected = select_exchange(Which, Team::size, count * sizeof(T), false);
+  return with_policy<Which, Policies>(options, selected, [&]<policy P>() {
+    if constexpr (runs_along_tree(P)) {
+      return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,
+                                           stores, options);
+    } else {
+      using route = algorithm::route_of<Which>;
+      using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
+      const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
+      return launch_bodies(team, first, last, count, shares_of_tile<P, Team::size>, call, options,
+                           [&](std::size_t r, const transport::tiling& tiles) {
+                             const bool folds = !route::rooted || static_cast<int>(r) == root;
+                             return body{tiles,  route{count, root}, folds,    loads[r], op,
+                                         finish, stores[r],          ranges[r]};
+                           });
+    }
   });
 }
 
@@ -352,7 +330,7 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
                                  " cannot exchange in place; choose another, or pass two buffers"));
     }
     if (options.policy == automatic) {
-      chosen.policy = select_exchange(N, count.value() * sizeof(T), false);
+      chosen.policy = select_exchange(Which, N, count.value() * sizeof(T), false);
       for (const policy& compiled : Policies::list) {
         if (Policies::contains(chosen.policy)) break;
         if (compiled.algorithm != algorithm_id::direct) chosen.policy = compiled;

@@ -114,15 +114,21 @@ class lane_elements {
     store_fragment(c_.group(), x, values, to);
   }
 
-  /// The same for the elements of tile x that rank q, another one, sent.
-  template <class Arrivals, class Destination>
-  PEERFOLD_HD void store_from(int q, const tile& x, const Arrivals& theirs,
-                              const Destination& to) const {
+  /// The elements of tile x that rank q, another one, sent, every bit as it was.
+  template <class Arrivals>
+  [[nodiscard]] PEERFOLD_HD Fragment take(int q, const tile& x, const Arrivals& theirs) const {
     Fragment values;
     for_each_pack<Fragment::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { values.at[u] = theirs.pack_of(q, u, i, pack_type{}); });
-    store_fragment(c_.group(), x, values, to);
+    return values;
+  }
+
+  /// store() of these.
+  template <class Arrivals, class Destination>
+  PEERFOLD_HD void store_from(int q, const tile& x, const Arrivals& theirs,
+                              const Destination& to) const {
+    store_fragment(c_.group(), x, take(q, x, theirs), to);
   }
 
  protected:

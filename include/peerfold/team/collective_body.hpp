@@ -1,0 +1,197 @@
+/// \file
+/// Bodies: a collective by one policy as one block of one rank runs it. Trivially copyable: they
+/// travel to kernels by value.
+#pragma once
+
+#include <peerfold/algorithm/concepts.hpp>
+#include <peerfold/algorithm/exchange.hpp>
+#include <peerfold/algorithm/reduce_exchange.hpp>
+#include <peerfold/algorithm/route.hpp>
+#include <peerfold/algorithm/spanning_tree.hpp>
+#include <peerfold/algorithm/tree_exchange.hpp>
+#include <peerfold/algorithm/two_shot.hpp>
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
+#include <peerfold/policy/policy.hpp>
+#include <peerfold/transport/movers.hpp>
+#include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/peers.hpp>
+#include <peerfold/transport/store_flag.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace peerfold::detail {
+
+/// The transport that a policy names.
+template <policy P, element T, class Context, class Peers = transport::every_peer>
+using transport_of =
+    stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context, Peers>,
+                       transport::store_flag<T, Context, Peers>>;
+
+/// A copying collective as one block of one rank runs it.
+template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>
+struct copy_body {
+  static constexpr bool takes_pieces = P.algorithm == algorithm_id::two_shot
+                                           ? !algorithm::reaches_peers<Store>
+                                           : P.algorithm != algorithm_id::direct;
+  /// Bytes of dynamic shared memory of a block.
+  static constexpr std::size_t shared_bytes =
+      P.transport == transport_id::bulk ? transport::bulk_stages_bytes : 0;
+
+  transport::tiling tiles;
+  Route route;
+  bool keeps;
+  Peers peers;
+  Load load;
+  Store store;
+
+  template <class Context>
+  using transport_type = transport_of<P, T, Context, Peers>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c, peers};
+    bool done;
+    if constexpr (P.algorithm == algorithm_id::direct) {
+      if constexpr (P.transport == transport_id::bulk) {
+        done = algorithm::exchange_direct<transport::bulk_mover>(c, t, tiles, route, keeps, load,
+                                                                 store);
+      } else {
+        done = algorithm::exchange_direct<transport::lane_mover>(c, t, tiles, route, keeps, load,
+                                                                 store);
+      }
+    } else if constexpr (P.algorithm == algorithm_id::two_shot) {
+      static_assert(Which == collective::broadcast);
+      done = algorithm::broadcast_two_shot(c, t, tiles, route.root, keeps, load, store);
+    } else {
+      done = algorithm::exchange(c, t, tiles, route, keeps, load, store);
+    }
+    t.close();
+    return done;
+  }
+};
+
+/// A reducing collective of one step as one block of one rank runs it.
+template <element T, policy P, collective Which, class Load, class Op, class Finish, class Store,
+          class Range>
+struct fold_body {
+  static constexpr bool takes_pieces = true;
+  static constexpr std::size_t shared_bytes = 0;
+
+  transport::tiling tiles;
+  algorithm::route_of<Which> route;
+  bool folds;
+  Load load;
+  Op op;
+  Finish finish;
+  Store store;
+  Range range;
+
+  template <class Context>
+  using transport_type = transport_of<P, T, Context>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c};
+    bool done;
+    if constexpr (P.algorithm == algorithm_id::two_shot) {
+      static_assert(Which == collective::reduce);
+      done = algorithm::reduce_two_shot(c, t, tiles, route.root, load, op, finish, store);
+    } else {
+      done = algorithm::reduce_exchange(c, t, tiles, route, folds, load, op, finish, store, range);
+    }
+    t.close();
+    return done;
+  }
+};
+
+/// Whether a policy sends along a spanning tree of the ranks, and what shape it has.
+constexpr bool runs_along_tree(const policy& p) noexcept {
+  return p.algorithm == algorithm_id::chain || p.algorithm == algorithm_id::tree;
+}
+constexpr algorithm::tree_shape shape_of(const policy& p) noexcept {
+  return p.algorithm == algorithm_id::chain ? algorithm::tree_shape::chain
+                                            : algorithm::tree_shape::tree;
+}
+
+/// A broadcast along a spanning tree as one block of one rank runs it.
+template <element T, policy P, class Load, class Store>
+struct tree_copy_body {
+  static constexpr bool takes_pieces = false;
+  static constexpr std::size_t shared_bytes = 0;
+
+  transport::tiling tiles;
+  algorithm::tree_place place;
+  transport::some_peers peers;
+  bool gets;
+  Load load;
+  Store store;
+
+  template <class Context>
+  using transport_type = transport_of<P, T, Context, transport::some_peers>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c, peers};
+    const bool done = algorithm::tree_broadcast(c, t, tiles, place, gets, load, store);
+    t.close();
+    return done;
+  }
+};
+
+/// A fold along a spanning tree as one block of one rank runs it. What travels is accumulators.
+template <element T, policy P, class Load, class Op, class Finish, class Store>
+struct tree_fold_body {
+  static constexpr bool takes_pieces = false;
+  static constexpr std::size_t shared_bytes = 0;
+  static_assert(element<accumulator_t<T>>, "policies along trees send accumulators");
+
+  transport::tiling tiles;
+  algorithm::tree_place place;
+  transport::some_peers peers;
+  bool gets;
+  Load load;
+  Op op;
+  Finish finish;
+  Store store;
+
+  template <class Context>
+  using transport_type = transport_of<P, accumulator_t<T>, Context, transport::some_peers>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c, peers};
+    bool done;
+    if constexpr (stl::same_as<T, accumulator_t<T>>) {
+      done = algorithm::tree_reduce<T>(c, t, tiles, place, gets, load, op, finish, store);
+    } else {
+      done = algorithm::tree_reduce<T>(c, t, tiles, place, gets, algorithm::widened<Load>{load}, op,
+                                       finish, algorithm::narrowed<T, Store>{store});
+    }
+    t.close();
+    return done;
+  }
+};
+
+/// The ranks that a rank exchanges messages with along a tree.
+[[nodiscard]] inline transport::some_peers neighbours_of(const algorithm::tree_place& place) {
+  transport::some_peers peers;
+  peers.gives = place.children;
+  if (place.parent >= 0) peers.give_to(place.parent);
+  peers.gets = peers.gives;
+  return peers;
+}
+
+/// The places of ranks in the tree of a policy, and who gets results.
+template <collective Which, policy P, int N>
+[[nodiscard]] algorithm::tree_place place_of(int rank, int root) {
+  constexpr algorithm::tree_shape shape = shape_of(P);
+  const int top = Which == collective::broadcast ? root : algorithm::natural_root(shape, N);
+  const std::uint32_t getters =
+      Which == collective::reduce ? std::uint32_t{1} << root : (std::uint32_t{1} << N) - 1;
+  return algorithm::place_in_tree(shape, N, rank, top, getters);
+}
+
+}  // namespace peerfold::detail
