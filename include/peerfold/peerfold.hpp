@@ -8,6 +8,7 @@
 #include <peerfold/barrier.hpp>
 #include <peerfold/broadcast.hpp>
 #include <peerfold/core/version.hpp>
+#include <peerfold/custom.hpp>
 #include <peerfold/device.hpp>
 #include <peerfold/gather.hpp>
 #include <peerfold/reduce.hpp>

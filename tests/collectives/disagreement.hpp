@@ -89,7 +89,7 @@ void disagree(report& result, const std::string& what, const std::string& usual_
 template <class Place, int N>
 void disagreements(report& result) {
   if (!Place::has(N)) return result.skip();
-  using list = policies<one_shot_packet, one_shot_store, two_shot_store>;
+  using list = policies<one_shot_packet, one_shot_store, two_shot_store, chain_store>;
   const auto sums = [](std::size_t count, const peerfold::policy& chosen, int blocks = 0) {
     return [=](const auto& rank, const float* in, float* out, const auto& options) {
       call_options mine = on_channel(chosen, 1);

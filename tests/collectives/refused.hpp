@@ -19,6 +19,17 @@
 namespace peerfold::test {
 namespace detail {
 
+/// A custom collective that is never run.
+struct does_nothing {
+  template <class Context>
+  using transport_type = transport::packet<float, Context>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& /*c*/) const {
+    return true;
+  }
+};
+
 template <class Place, int N>
 void refused_collectives(report& result) {
   if (!Place::has(N)) return result.skip();
@@ -51,6 +62,13 @@ void refused_collectives(report& result) {
   refuse("automatic among trees that fold", {"options.policy: automatic", "name one"}, [&] {
     all_reduce<policies<tree_packet, tree_store>>(team, in, out, count, peerfold::sum{});
   });
+  const auto nothing = [](int, const transport::tiling&) { return does_nothing{}; };
+  refuse("parts of a custom collective", {"parts: 0", "1 to " + std::to_string(N)},
+         [&] { run_custom(team, count, 0, nothing); });
+  refuse("more parts than ranks", {"parts: " + std::to_string(N + 1)},
+         [&] { run_custom(team.rank(0), count, N + 1, nothing); });
+  refuse("a policy of a custom collective", {"options.policy", "one_shot/packet"},
+         [&] { run_custom(team, count, 1, nothing, {.policy = one_shot_packet}); });
   refuse("a send to nobody", {"to: " + std::to_string(N), ranks},
          [&] { send<list>(team.rank(0), N, in[0], count); });
   refuse("a receive from nobody", {"from: -1", ranks},

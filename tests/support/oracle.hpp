@@ -214,6 +214,7 @@ inline std::size_t given(const request& call, int rank) {
   const std::size_t all = call.count * static_cast<std::size_t>(call.ranks);
   switch (call.which) {
     case collective::none:
+    case collective::custom:
     case collective::barrier: return 0;
     case collective::reduce_scatter:
     case collective::all_to_all: return all;
@@ -234,6 +235,7 @@ inline std::size_t got(const request& call, int rank) {
   const std::size_t all = call.count * static_cast<std::size_t>(call.ranks);
   switch (call.which) {
     case collective::none:
+    case collective::custom:
     case collective::barrier: return 0;
     case collective::all_gather:
     case collective::all_to_all: return all;
@@ -287,6 +289,7 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
     case collective::scatter: return given(call.root, part + index);
     case collective::send_recv: return given(sender_to(call, rank), index);
     case collective::none:
+    case collective::custom:
     case collective::barrier: break;
   }
   return T{};

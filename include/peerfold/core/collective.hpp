@@ -20,6 +20,7 @@ enum class collective : uint32_t {
   inclusive_scan,
   exclusive_scan,
   barrier,
+  custom,  ///< the caller's own
 };
 
 PEERFOLD_HD constexpr const char* to_string(collective which) noexcept {
@@ -36,6 +37,7 @@ PEERFOLD_HD constexpr const char* to_string(collective which) noexcept {
     case collective::inclusive_scan: return "inclusive_scan";
     case collective::exclusive_scan: return "exclusive_scan";
     case collective::barrier: return "barrier";
+    case collective::custom: return "custom";
     case collective::none: break;
   }
   return "none";

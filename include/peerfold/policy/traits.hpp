@@ -24,10 +24,12 @@ struct ratio {
 
 /// Whether a collective can be carried out by a policy.
 constexpr bool has_policy(collective which, const policy& p) noexcept {
-  if (p.transport == transport_id::automatic) return false;
+  if (p.transport == transport_id::automatic || which == collective::none ||
+      which == collective::custom) {
+    return false;
+  }
   switch (p.algorithm) {
-    case algorithm_id::one_shot:
-      return p.transport != transport_id::bulk && which != collective::none;
+    case algorithm_id::one_shot: return p.transport != transport_id::bulk;
     case algorithm_id::two_shot:
       return p.transport != transport_id::bulk &&
              (which == collective::all_reduce || which == collective::reduce ||
@@ -38,8 +40,8 @@ constexpr bool has_policy(collective which, const policy& p) noexcept {
              (which == collective::all_reduce || which == collective::reduce ||
               which == collective::broadcast);
     case algorithm_id::direct:
-      return p.transport != transport_id::packet && which != collective::none &&
-             !is_reduction(which) && which != collective::send_recv && which != collective::barrier;
+      return p.transport != transport_id::packet && !is_reduction(which) &&
+             which != collective::send_recv && which != collective::barrier;
     case algorithm_id::automatic: break;
   }
   return false;

@@ -1,0 +1,125 @@
+/// \file
+/// Collectives of the caller's own: code that moves tiles between the ranks by the library's
+/// transports and algorithms, one kernel a device on GPUs, and the same code on threads. Several
+/// steps with computation between them are one launch (examples/04_one_kernel).
+#pragma once
+
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/device.hpp>
+#include <peerfold/execution/options.hpp>
+#include <peerfold/team/arguments.hpp>
+#include <peerfold/team/collective_call.hpp>
+#include <peerfold/team/team.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace peerfold {
+
+/// The context of a rank's block on threads, for concepts.
+template <class Team>
+using context_of = typename Team::place_type::template context<Team::size>;
+
+/// What one rank runs: body(c) in all lanes of every block of the rank, where c is the context. It
+/// makes a transport, calls algorithms over it, closes it, and returns whether they ended well:
+///
+///   struct body {
+///     template <class Context>
+///     using transport_type = peerfold::transport::packet<float, Context>;
+///     peerfold::transport::tiling tiles;
+///     …
+///     template <class Context>
+///     PEERFOLD_HD bool operator()(Context& c) const {
+///       transport_type<Context> t{c};
+///       const bool done = peerfold::algorithm::exchange(c, t, tiles, …);
+///       t.close();
+///       return done;
+///     }
+///   };
+///
+/// Before it makes another transport its lanes must agree to go on, as they may differ in what they
+/// know: `if (c.group().any(!done)) return false;`, which is also the barrier between the two. All
+/// ranks make the same transports and exchange as many messages. transport_type is the one that
+/// tiles are cut for, of those that it uses the one with the smallest messages. Bodies are copied
+/// to where they run: trivially copyable.
+template <class Body, class Team>
+concept custom_body =
+    stl::is_trivially_copyable_v<Body> && requires(const Body& body, context_of<Team>& c) {
+      typename Body::template transport_type<context_of<Team>>;
+      { body(c) } -> stl::same_as<bool>;
+    };
+
+namespace detail {
+
+template <class Body>
+struct custom_call_body {
+  static constexpr bool takes_pieces = false;
+  static constexpr std::size_t shared_bytes = 0;
+  template <class Context>
+  using transport_type = typename Body::template transport_type<Context>;
+
+  Body body;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    return body(c);
+  }
+};
+
+template <class Team, class Make>
+outcome<> run_custom_ranks(Team& team, int first, int last, element_count count, int parts,
+                           const Make& make, const call_options& options) {
+  using body = decltype(make(int{}, transport::tiling{}));
+  static_assert(custom_body<body, Team>);
+  using element = typename body::template transport_type<context_of<Team>>::element_type;
+  if (error reason = check_call(team, count, sizeof(element), options)) {
+    return refuse(std::move(reason));
+  }
+  if (options.policy != automatic) {
+    return refuse(bad_argument("options.policy: " + std::string{to_string(options.policy)} +
+                               "; a custom collective is its own policy, leave it unset"));
+  }
+  if (parts < 1 || parts > Team::size) {
+    return refuse(bad_argument("parts: " + std::to_string(parts) + "; a tile has 1 to " +
+                               std::to_string(Team::size) + " shares, one a rank at most"));
+  }
+  call_signature call;
+  call.which = collective::custom;
+  call.element = type_number<element>();
+  call.operation = type_number<body>();
+  if (error reason =
+          launch_bodies(team, first, last, count.value(), parts, call, options,
+                        [&](std::size_t r, const transport::tiling& tiles) {
+                          return custom_call_body<body>{make(static_cast<int>(r), tiles)};
+                        })) {
+    return refuse(std::move(reason));
+  }
+  return accept();
+}
+
+}  // namespace detail
+
+/// Runs make(r, tiles), a custom_body, for all ranks r of the team at once. `tiles` is `count`
+/// elements cut into tiles of `parts` shares: 1, or N where every rank has a share of its own in a
+/// two-shot; for collectives of several parts `count` is the elements of one.
+///
+/// Ordering, streams, graphs and faults are as all_reduce.hpp says. Ranks must agree on count,
+/// parts, the body's type, channel and max_blocks.
+template <class Team, class Make>
+outcome<> run_custom(Team& team, element_count count, int parts, const Make& make,
+                     const call_options& options = {}) {
+  return detail::run_custom_ranks(team, 0, Team::size, count, parts, make, options);
+}
+
+/// One rank's part of the same; make is called with its rank, and may be with others.
+template <class Team, class Make>
+outcome<> run_custom(const rank_handle<Team>& rank, element_count count, int parts,
+                     const Make& make, const call_options& options = {}) {
+  return detail::run_custom_ranks(rank.team(), rank.rank(), rank.rank() + 1, count, parts, make,
+                                  options);
+}
+
+}  // namespace peerfold
