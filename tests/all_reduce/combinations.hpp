@@ -32,30 +32,30 @@ template <class Place, int Row>
 void add_row() {
   constexpr combination c = combination_at(Row);
   using T = std::tuple_element_t<static_cast<std::size_t>(c.type), element_types>;
-#if defined(PEERFOLD_EXHAUSTIVE)
-  // A row for every type and rank count: here they get all the rest.
-  [&]<std::size_t... O>(std::index_sequence<O...>) {
-    constexpr int ranks = combination_at(Row).ranks;
-    const auto with = [](std::size_t op) {
-      combination other = combination_at(Row);
-      other.op = static_cast<int>(op);
-      return other;
-    };
-    (add_combination<Place, T, std::tuple_element_t<O, operators>, ranks, every_policy,
-                     memory_kind::ordinary>(with(O)),
-     ...);
-    (add_combination<Place, T, std::tuple_element_t<O, operators>, ranks, every_policy,
-                     memory_kind::symmetric>(with(O)),
-     ...);
-  }(std::make_index_sequence<operator_count>{});
-#else
-  constexpr int ranks = Place::combined_ranks[c.ranks - 1];
-  if constexpr (ranks != 0) {
-    add_combination<Place, T, std::tuple_element_t<static_cast<std::size_t>(c.op), operators>,
-                    ranks, policies<all_policies[static_cast<std::size_t>(c.policy)]>,
-                    c.memory == 0 ? memory_kind::ordinary : memory_kind::symmetric>(c);
+  if constexpr (Place::full_product) {
+    // A row for every type and rank count: here they get all the rest.
+    [&]<std::size_t... O>(std::index_sequence<O...>) {
+      constexpr int ranks = combination_at(Row).ranks;
+      const auto with = [](std::size_t op) {
+        combination other = combination_at(Row);
+        other.op = static_cast<int>(op);
+        return other;
+      };
+      (add_combination<Place, T, std::tuple_element_t<O, operators>, ranks, every_policy,
+                       memory_kind::ordinary>(with(O)),
+       ...);
+      (add_combination<Place, T, std::tuple_element_t<O, operators>, ranks, every_policy,
+                       memory_kind::symmetric>(with(O)),
+       ...);
+    }(std::make_index_sequence<operator_count>{});
+  } else {
+    constexpr int ranks = Place::combined_ranks[c.ranks - 1];
+    if constexpr (ranks != 0) {
+      add_combination<Place, T, std::tuple_element_t<static_cast<std::size_t>(c.op), operators>,
+                      ranks, policies<all_policies[static_cast<std::size_t>(c.policy)]>,
+                      c.memory == 0 ? memory_kind::ordinary : memory_kind::symmetric>(c);
+    }
   }
-#endif
 }
 
 }  // namespace detail

@@ -65,6 +65,8 @@ class gpu_place {
   static constexpr bool every_kernel = false;
   static constexpr int combined_ranks[max_ranks] = {2, 3, 4, 1, 2, 3, 0, 0};
 #endif
+  /// Days of compiling, for code that threads run too.
+  static constexpr bool full_product = false;
   static constexpr int most_workers = 1;  // lanes are many anyway
   static constexpr std::size_t large_count = 6'000'001;
   static constexpr errc too_many_blocks = errc::out_of_resources;

@@ -10,6 +10,7 @@
 ///   using symmetric_copy_policies = policies<…>; // of the collectives that copy
 ///   using symmetric_fold_policies = policies<…>; // of those that fold in one step
 ///   static constexpr bool every_kernel;     // whether code is quick to compile
+///   static constexpr bool full_product;     // whether to run that of pairs.hpp's columns
 ///   static constexpr int combined_ranks[8]; // for 1 to 8 ranks in pairs.hpp; 0: none
 ///   static constexpr int most_workers;      // team_options::workers of random programs
 ///   static constexpr std::size_t large_count;

@@ -27,6 +27,11 @@ class threads_place {
       policies<one_shot_packet, one_shot_store, direct_store, direct_bulk>;
   using symmetric_fold_policies = exchange_policies;
   static constexpr bool every_kernel = true;
+#if defined(PEERFOLD_EXHAUSTIVE)
+  static constexpr bool full_product = true;
+#else
+  static constexpr bool full_product = false;
+#endif
   static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
   static constexpr int most_workers = 3;
   static constexpr std::size_t large_count = 300'001;
