@@ -14,6 +14,7 @@
 #include <peerfold/algorithm/concepts.hpp>
 #include <peerfold/algorithm/spanning_tree.hpp>
 #include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
 #include <peerfold/core/fold_range.hpp>
 #include <peerfold/core/rank.hpp>
 
