@@ -66,8 +66,13 @@ std::vector<std::string_view> policies_of(collective which, bool symmetric) {
     add(peerfold::every_policy::list);
   } else if (which == collective::barrier) {
     add(peerfold::policies<peerfold::one_shot_packet>::list);
+  } else if (which == collective::reduce) {
+    add(peerfold::rooted_policies::list);
+  } else if (which == collective::broadcast) {
+    symmetric ? add(copying_policies<collective::broadcast, true>::list::list)
+              : add(copying_policies<collective::broadcast, false>::list::list);
   } else if (symmetric && !is_reduction(which)) {
-    add(peerfold::symmetric_exchange_policies::list);
+    add(copying_policies<collective::all_gather, true>::list::list);
   } else {
     add(peerfold::exchange_policies::list);
   }

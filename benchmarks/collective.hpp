@@ -3,6 +3,7 @@
 #pragma once
 
 #include <peerfold/core/collective.hpp>
+#include <peerfold/policy/policy.hpp>
 
 #include <array>
 #include <cstddef>
@@ -46,6 +47,28 @@ int root_column(collective which);
 constexpr bool takes_symmetric(collective which) {
   return which != collective::send_recv && which != collective::barrier;
 }
+
+// The policies that are compiled for collectives which copy: in symmetric memory bulk copies too,
+// which no call compiles by itself.
+template <collective Which, bool Symmetric>
+struct copying_policies {
+  using list = peerfold::exchange_policies;
+};
+template <>
+struct copying_policies<collective::broadcast, false> {
+  using list = peerfold::rooted_policies;
+};
+template <collective Which>
+struct copying_policies<Which, true> {
+  using list = peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_store,
+                                  peerfold::direct_store, peerfold::direct_bulk>;
+};
+template <>
+struct copying_policies<collective::broadcast, true> {
+  using list =
+      peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_store,
+                         peerfold::direct_store, peerfold::direct_bulk, peerfold::two_shot_store>;
+};
 
 // The names of its policies in memory of that kind, none where it has no form for it.
 std::vector<std::string_view> policies_of(collective which, bool symmetric);

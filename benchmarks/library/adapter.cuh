@@ -32,22 +32,23 @@ namespace bench::library {
 // of pointers and a count, two symmetric buffers, or one for both in place.
 template <collective Which, class T, class Op, class Team, class... Memory>
 void call(Team& team, const peerfold::call_options& options, Memory&... memory) {
+  using copied = typename copying_policies<Which, sizeof...(Memory) < 3>::list;
   if constexpr (Which == collective::all_reduce) {
     peerfold::all_reduce(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::reduce_scatter) {
     peerfold::reduce_scatter(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::all_gather) {
-    peerfold::all_gather(team, memory..., options);
+    peerfold::all_gather<copied>(team, memory..., options);
   } else if constexpr (Which == collective::broadcast) {
-    peerfold::broadcast(team, memory..., root, options);
+    peerfold::broadcast<copied>(team, memory..., root, options);
   } else if constexpr (Which == collective::reduce) {
     peerfold::reduce(team, memory..., Op{}, root, options);
   } else if constexpr (Which == collective::all_to_all) {
-    peerfold::all_to_all(team, memory..., options);
+    peerfold::all_to_all<copied>(team, memory..., options);
   } else if constexpr (Which == collective::gather) {
-    peerfold::gather(team, memory..., root, options);
+    peerfold::gather<copied>(team, memory..., root, options);
   } else if constexpr (Which == collective::scatter) {
-    peerfold::scatter(team, memory..., root, options);
+    peerfold::scatter<copied>(team, memory..., root, options);
   } else if constexpr (Which == collective::send_recv) {
     std::array<int, Team::size> to{};
     for (int r = 0; r < Team::size; ++r) to[static_cast<std::size_t>(r)] = next_rank(r, Team::size);

@@ -42,7 +42,8 @@ class lane_mover {
   StoreOf store_of_;
 };
 
-/// How bulk copies are staged: loads run ahead of stores by half of the stages.
+/// How bulk copies are staged: loads run ahead of stores by all stages but two, of which one is
+/// still read.
 inline constexpr uint32_t bulk_stages = 8;
 inline constexpr uint32_t bulk_stage_bytes = 16 * 1024;
 /// What bulk_mover takes of dynamic shared memory, a block: stages, barriers and what goes where.
@@ -55,7 +56,7 @@ inline constexpr size_t bulk_stages_bytes = bulk_stages * (bulk_stage_bytes + 8 
 template <int N, class Transport, class StoreOf>
 class bulk_mover {
   static constexpr uint32_t stages = bulk_stages;
-  static constexpr uint32_t loads_ahead = bulk_stages / 2;
+  static constexpr uint32_t loads_ahead = bulk_stages - 2;
   static constexpr uint32_t stage_bytes = bulk_stage_bytes;
 
  public:
