@@ -66,6 +66,13 @@ struct call_list {
 };
 
 /// The calls of each kind of memory. Send/recv and the barrier have no symmetric form.
+#if defined(PEERFOLD_FEW_CALLS)  // all that differs between ranks, by both transports
+using ordinary_calls = call_list<called<collective::all_reduce, every_policy>,
+                                 called<collective::broadcast, exchange_policies>,
+                                 called<collective::reduce, policies<chain_packet>>,
+                                 called<collective::send_recv, exchange_policies>,
+                                 called<collective::barrier, exchange_policies>>;
+#else
 using ordinary_calls = call_list<
     called<collective::all_reduce, policies<one_shot_packet, one_shot_store, two_shot_packet,
                                             two_shot_store, chain_packet, tree_store>>,
@@ -81,6 +88,7 @@ using ordinary_calls = call_list<
     called<collective::inclusive_scan, exchange_policies>,
     called<collective::exclusive_scan, exchange_policies>,
     called<collective::barrier, exchange_policies>>;
+#endif
 template <class Place>
 using symmetric_calls =
     call_list<called<collective::all_reduce, typename Place::symmetric_policies>,
