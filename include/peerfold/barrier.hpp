@@ -42,9 +42,9 @@ outcome<> run_barrier(Team& team, int first, int last, const call_options& optio
 
 /// All ranks of the team at once: their streams wait for each other. (On threads it does nothing
 /// that the call itself does not.)
-template <class Policies = policies<one_shot_packet>, class Team>
-outcome<> barrier(Team& team, const call_options& options = {}) {
-  return detail::run_barrier<Policies>(team, 0, Team::size, options);
+template <class Policies = policies<one_shot_packet>, int N, class Place, class Tag>
+outcome<> barrier(team<N, Place, Tag>& team, const call_options& options = {}) {
+  return detail::run_barrier<Policies>(team, 0, N, options);
 }
 
 /// One rank's part.

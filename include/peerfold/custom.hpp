@@ -42,9 +42,13 @@ using context_of = typename Team::place_type::template context<Team::size>;
 ///
 /// Before it makes another transport its lanes must agree to go on, as they may differ in what they
 /// know: `if (c.group().any(!done)) return false;`, which is also the barrier between the two. All
-/// ranks make the same transports and exchange as many messages. transport_type is the one that
-/// tiles are cut for, of those that it uses the one with the smallest messages. Bodies are copied
-/// to where they run: trivially copyable.
+/// ranks make the same transports, with peers that agree, and exchange as many messages. What a
+/// body returns is for itself: faults are reported by contexts.
+///
+/// transport_type is what tiles are cut for: of the transports that it uses the one with the
+/// smallest messages, and shares must be whole packs of each. A body that moves tiles by bulk_mover
+/// says `static constexpr std::size_t shared_bytes = peerfold::transport::bulk_stages_bytes;`.
+/// Bodies are copied to where they run: trivially copyable.
 template <class Body, class Team>
 concept custom_body =
     stl::is_trivially_copyable_v<Body> && requires(const Body& body, context_of<Team>& c) {
@@ -57,7 +61,10 @@ namespace detail {
 template <class Body>
 struct custom_call_body {
   static constexpr bool takes_pieces = false;
-  static constexpr std::size_t shared_bytes = 0;
+  static constexpr std::size_t shared_bytes = [] {
+    if constexpr (requires { Body::shared_bytes; }) return std::size_t{Body::shared_bytes};
+    return std::size_t{0};
+  }();
   template <class Context>
   using transport_type = typename Body::template transport_type<Context>;
 
@@ -108,10 +115,10 @@ outcome<> run_custom_ranks(Team& team, int first, int last, element_count count,
 ///
 /// Ordering, streams, graphs and faults are as all_reduce.hpp says. Ranks must agree on count,
 /// parts, the body's type, channel and max_blocks.
-template <class Team, class Make>
-outcome<> run_custom(Team& team, element_count count, int parts, const Make& make,
+template <int N, class Place, class Tag, class Make>
+outcome<> run_custom(team<N, Place, Tag>& team, element_count count, int parts, const Make& make,
                      const call_options& options = {}) {
-  return detail::run_custom_ranks(team, 0, Team::size, count, parts, make, options);
+  return detail::run_custom_ranks(team, 0, N, count, parts, make, options);
 }
 
 /// One rank's part of the same; make is called with its rank, and may be with others.

@@ -98,3 +98,24 @@ TEST_CASE("results go where they are wanted, and no farther") {
     }
   }
 }
+
+TEST_CASE("in a tree, too, results stop at the last that wants them") {
+  constexpr int n = 8;
+  for (int root = 0; root < n; ++root) {
+    for (std::uint32_t getters = 0; getters < (1u << n); ++getters) {
+      const auto all = places(tree_shape::tree, n, root, getters);
+      for (const tree_place& at : all) {
+        bool wants = (getters >> at.rank & 1u) != 0;
+        std::uint32_t wanting = 0;
+        for (const tree_place& other : all) {
+          if (!at.is_child(other.rank)) continue;
+          wants |= other.wants;
+          if (other.wants) wanting |= std::uint32_t{1} << other.rank;
+        }
+        CHECK(at.wants == wants);
+        CHECK(at.wanting == wanting);
+        CHECK(at.deepest <= at.height);
+      }
+    }
+  }
+}

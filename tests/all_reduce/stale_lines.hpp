@@ -46,7 +46,8 @@ void stale_lines(report& result) {
         bench.count, 1, ranks.shape(0), 1, ranks.narrowest(), ranks.widest(), true);
   }();
   large_call.share = plan.tiles.share();
-  large_call.lanes = static_cast<std::uint32_t>(plan.width);
+  large_call.lanes = static_cast<std::uint16_t>(plan.width);
+  large_call.parts = 1;
 
   // Every line of every slot, as if the message of that slot after the large one's first tile, or
   // the one after, had been there one round of the marks ago.

@@ -57,14 +57,14 @@ using context3 = pf::execution::context<3, pf::execution::block_group>;
 
 // Runs call(context, transport), closes, and is ready for the next.
 template <class Transport, class Call>
-__device__ void with(context3& c, Transport t, const Call& call) {
+__device__ bool with(context3& c, Transport t, const Call& call) {
   const bool done = call(t);
   t.close();
-  if (c.group().any(!done)) return;
+  return !c.group().any(!done);
 }
 
 template <template <class, class, class> class Transport>
-__device__ void all_algorithms(context3& c, const pf::transport::tiling& tiles, const float* in,
+__device__ bool all_algorithms(context3& c, const pf::transport::tiling& tiles, const float* in,
                                const pf::store_to_symmetric<float, 3>& everywhere,
                                pf::transport::some_peers peers,
                                const pf::algorithm::tree_place& place) {
@@ -76,62 +76,64 @@ __device__ void all_algorithms(context3& c, const pf::transport::tiling& tiles, 
   const pf::store_to<float> store{everywhere.data};
   const larger_magnitude op;
   const pf::round_to<float> finish;
-  with(c, transport{c}, [&](transport& t) {
+  if (!with(c, transport{c}, [&](transport& t) {
     const algorithm::route_of<collective::all_to_all> route{1000};
     return algorithm::exchange(c, t, tiles, route, true, load, store);
-  });
-  with(c, transport{c}, [&](transport& t) {
+  })) return false;
+  if (!with(c, transport{c}, [&](transport& t) {
     const algorithm::route_of<collective::gather> route{1000, 2};
     return algorithm::exchange(c, t, tiles, route, true, load, store);
-  });
-  with(c, transport{c}, [&](transport& t) {
+  })) return false;
+  if (!with(c, transport{c}, [&](transport& t) {
     const algorithm::route_of<collective::reduce_scatter> route{1000};
     return algorithm::reduce_exchange(c, t, tiles, route, true, load, op, finish, store);
-  });
-  with(c, transport{c}, [&](transport& t) {
+  })) return false;
+  if (!with(c, transport{c}, [&](transport& t) {
     const algorithm::route_of<collective::exclusive_scan> route{1000};
     return algorithm::reduce_exchange(c, t, tiles, route, true, load, op, finish, store,
                                       pf::ranks_before<float>{0.0f, c.rank()});
-  });
-  with(c, between_some{c, peers}, [&](between_some& t) {
+  })) return false;
+  if (!with(c, between_some{c, peers}, [&](between_some& t) {
     return algorithm::exchange(c, t, tiles, algorithm::pair_route{c.rank(), 1, -1}, false, load,
                                store);
-  });
-  with(c, transport{c}, [&](transport& t) {
+  })) return false;
+  if (!with(c, transport{c}, [&](transport& t) {
     return algorithm::all_reduce_two_shot(c, t, tiles, load, op, finish, everywhere);
-  });
-  with(c, transport{c}, [&](transport& t) {
+  })) return false;
+  if (!with(c, transport{c}, [&](transport& t) {
     return algorithm::reduce_two_shot(c, t, tiles, 1, load, op, finish, store);
-  });
-  with(c, transport{c}, [&](transport& t) {
+  })) return false;
+  if (!with(c, transport{c}, [&](transport& t) {
     return algorithm::broadcast_two_shot(c, t, tiles, 1, true, load, everywhere);
-  });
-  with(c, between_some{c, peers}, [&](between_some& t) {
+  })) return false;
+  if (!with(c, between_some{c, peers}, [&](between_some& t) {
     return algorithm::tree_reduce<float>(c, t, tiles, place, true, load, op, finish, store);
-  });
-  with(c, between_some{c, peers}, [&](between_some& t) {
+  })) return false;
+  if (!with(c, between_some{c, peers}, [&](between_some& t) {
     return algorithm::tree_broadcast(c, t, tiles, place, true, load, store);
-  });
+  })) return false;
   if constexpr (transport::traits.publishes_writes) {
-    with(c, transport{c}, [&](transport& t) {
+    if (!with(c, transport{c}, [&](transport& t) {
       const algorithm::route_of<collective::all_gather> route{1000};
       return algorithm::exchange_direct<pf::transport::lane_mover>(c, t, tiles, route, true, load,
                                                                    everywhere);
-    });
+    })) return false;
   }
+  return true;
 }
 
 extern "C" __global__ void every_algorithm(
     const __grid_constant__ pf::sync::channel_view<3> channel, pf::sync::rank_view<3> local,
-    pf::transport::tiling tiles, const float* in, pf::store_to_symmetric<float, 3> everywhere,
-    pf::transport::some_peers peers, int root) {
+    pf::transport::tiling tiles, const float* in, pf::store_to_symmetric<float, 3> everywhere) {
   __shared__ alignas(16) unsigned char scratch[context3::scratch_bytes];
   const pf::call_signature call{.which = pf::collective::custom};
   context3 c{channel, local, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x),
              pf::execution::block_group{}, scratch, call};
-  const auto place = pf::algorithm::place_in_tree(pf::algorithm::tree_shape::tree, 3, c.rank(),
-                                                  root, 7u);
-  all_algorithms<pf::transport::packet>(c, tiles, in, everywhere, peers, place);
+  const auto place = pf::algorithm::place_in_tree(
+      pf::algorithm::tree_shape::tree, 3, c.rank(),
+      pf::algorithm::natural_root(pf::algorithm::tree_shape::tree, 3), 7u);
+  const pf::transport::some_peers peers = pf::algorithm::neighbours_of(place);
+  if (!all_algorithms<pf::transport::packet>(c, tiles, in, everywhere, peers, place)) return;
   all_algorithms<pf::transport::store_flag>(c, tiles, in, everywhere, peers, place);
 }
 )";

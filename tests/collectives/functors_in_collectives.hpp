@@ -70,7 +70,8 @@ void functors_of(report& result) {
       call.count = count;
       call.root = is_rooted(Which) ? static_cast<int>(calls % N) : 0;
       call.as_tree = policy.algorithm == algorithm_id::tree;
-      const bool by_ranks = Place::launches_apart(N) && ++calls % 2 == 0;
+      ++calls;
+      const bool by_ranks = Place::launches_apart(N) && (calls + calls / chosen.size()) % 2 == 0;
       const std::size_t given = count * static_cast<std::size_t>(parts_given(Which, N));
       const std::size_t got = count * static_cast<std::size_t>(parts_got(Which, N));
       Place place{team};

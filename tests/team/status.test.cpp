@@ -60,6 +60,22 @@ TEST_CASE("a status collects reports") {
   CHECK_THAT(status.to_string(), Contains("rank 2") && Contains("\nrank 3"));
 }
 
+TEST_CASE("a status begins with what names a rank that has not reported") {
+  pf::team_status status;
+  for (const int rank : {1, 4, 0, 3, 2}) {
+    auto report = report_of(pf::fault_kind::timeout);
+    report.rank = rank;
+    report.peer = rank + 1;
+    status.add(report);
+  }
+  CHECK(status.size() == 5);
+  CHECK(status.begin()->rank == 4);
+  CHECK(status.begin()->peer == 5);
+  int ranks = 0;
+  for (const pf::fault_report& report : status) ranks |= 1 << report.rank;
+  CHECK(ranks == 0b11111);
+}
+
 TEST_CASE("an aborted team is not ok, also without reports") {
   pf::team_status status;
   status.set_aborted();

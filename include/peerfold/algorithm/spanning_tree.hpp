@@ -28,7 +28,7 @@ PEERFOLD_HD constexpr int joined_to(tree_shape shape, int ranks, int rank) noexc
   }
 }
 
-/// The root of joined_to().
+/// The root of joined_to(): where folds go, so that they take the ranks in their order.
 PEERFOLD_HD constexpr int natural_root(tree_shape shape, int ranks) noexcept {
   return shape == tree_shape::chain ? ranks - 1 : ranks / 2;
 }

@@ -2,7 +2,8 @@
 /// Exchange along a spanning tree (see spanning_tree.hpp): folds flow to the root, results from the
 /// root, both at once, tile behind tile. No rank sends to another than its parent and its children,
 /// so nothing crosses a link that is not part of the tree; each of its links carries the message
-/// once in either direction, whatever the rank count. Twice the height of the tree in steps.
+/// once in either direction, whatever the rank count. The height of the tree in steps, and once
+/// more where the results of a fold go back.
 ///
 /// Along a chain the fold goes through the ranks in their order, so it has the bits of every other
 /// policy, which a ring that begins every part at another rank has not. (It loads a link with one
@@ -17,10 +18,27 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/fold_range.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/transport/peers.hpp>
 
 namespace peerfold::algorithm {
 
+/// Whom a rank exchanges messages with along a tree: what its transport is made with.
+[[nodiscard]] PEERFOLD_HD constexpr transport::some_peers neighbours_of(
+    const tree_place& at) noexcept {
+  transport::some_peers peers;
+  peers.gives = at.children;
+  if (at.parent >= 0) peers.give_to(at.parent);
+  peers.gets = peers.gives;
+  return peers;
+}
+
 namespace detail {
+
+/// Whether a transport leaves ranks out: one that awaits a packet of every rank would wait for
+/// ever.
+template <class Transport>
+concept between_some =
+    requires { requires stl::same_as<typename Transport::peers_type, transport::some_peers>; };
 
 /// Tile k of a block flows up at step k + the rank's distance from the deepest ones, and down when
 /// it has been at the root: all in steps of the transport's lag, so that what a rank receives at a
@@ -49,7 +67,8 @@ PEERFOLD_HD bool along_tree(Context& c, Transport& t, const transport::tiling& t
   const uint32_t to_root = Folds ? lag * static_cast<uint32_t>(at.height) : 0;
   const uint32_t folds_at = Folds ? to_root - lag * static_cast<uint32_t>(at.depth) : 0;
   const uint32_t comes_at = to_root + lag * static_cast<uint32_t>(at.depth);
-  const uint32_t last = count - 1 + to_root + lag * static_cast<uint32_t>(at.deepest);
+  const uint32_t end = count - 1 + to_root + lag * static_cast<uint32_t>(at.deepest);
+  const uint32_t last = n == 1 || end >= lag ? end : lag;  // a message at least
 
   const auto up_at = [&](uint32_t step) {
     return Folds || is_root ? tile_number(step - folds_at) : transport::tile{};
@@ -144,16 +163,17 @@ struct own_fragment {
 }  // namespace detail
 
 /// Folds element i of all ranks along the tree and gives the finished result to store(i, value) on
-/// every rank that `gets` it, which its place in the tree says too. load(i) and store(i, value) are
-/// of accumulators, which the transport carries (see widened() and narrowed()); T is the element.
-/// Called by all lanes of block b of every rank, with tilings of one part that agree, in shares of
-/// whole packs; the transport reaches parent and children at least. load may be called once for
-/// each element, in place is fine. Returns false to lanes that know of a fault, which leaves
-/// outputs undefined. The caller closes the transport in either case.
+/// every rank that `gets` it, which its place in the tree says too. The tree is rooted at
+/// natural_root(): rooted elsewhere it would fold in no order of the ranks. load(i) and
+/// store(i, value) are of accumulators, which the transport carries (see widened and narrowed); T
+/// is the element. Called by all lanes of block b of every rank, with tilings of one part that
+/// agree, in shares of whole packs; the transport is made with neighbours_of(at). load is called
+/// once for each element, in place is fine. Returns false to lanes that know of a fault, which
+/// leaves outputs undefined. The caller closes the transport in either case.
 template <element T, context Context, class Transport, class Load, class Op, class Finish,
           class Store>
   requires reducing_transport<Transport, Load, Op, Finish, Store> &&
-           forwarding_transport<Transport, Load, Store>
+           forwarding_transport<Transport, Load, Store> && detail::between_some<Transport>
 PEERFOLD_HD bool tree_reduce(Context& c, Transport& t, const transport::tiling& tiles,
                              const tree_place& at, bool gets, const Load& load, const Op& op,
                              const Finish& finish, const Store& store) {
@@ -169,7 +189,7 @@ PEERFOLD_HD bool tree_reduce(Context& c, Transport& t, const transport::tiling& 
 /// Copies element load(i) of the tree's root to store(i, value) of every rank that `gets` it, bit
 /// by bit. Otherwise as tree_reduce(); load is called on the root alone.
 template <context Context, class Transport, class Load, class Store>
-  requires forwarding_transport<Transport, Load, Store>
+  requires forwarding_transport<Transport, Load, Store> && detail::between_some<Transport>
 PEERFOLD_HD bool tree_broadcast(Context& c, Transport& t, const transport::tiling& tiles,
                                 const tree_place& at, bool gets, const Load& load,
                                 const Store& store) {

@@ -48,7 +48,8 @@ struct call_signature {
   uint32_t finish = 0;     ///< of the finish functor
   int32_t root = 0;        ///< where there is one
   uint32_t share = 0;      ///< elements of a tile's share
-  uint32_t lanes = 0;      ///< of a block
+  uint16_t lanes = 0;      ///< of a block
+  uint16_t parts = 0;      ///< shares of a tile
   uint16_t blocks = 0;     ///< that a rank uses
   uint8_t algorithm = 0;   ///< as in the policy
   uint8_t transport = 0;   ///< likewise
@@ -74,7 +75,7 @@ PEERFOLD_HD constexpr call_digest digest_of(const call_signature& call) noexcept
   add(call.operation, call.finish);
   add(static_cast<uint32_t>(call.root),
       uint32_t{call.blocks} << 16 | uint32_t{call.algorithm} << 8 | call.transport);
-  add(call.share, call.lanes);
+  add(call.share, uint32_t{call.parts} << 16 | call.lanes);
   const auto digest = static_cast<uint32_t>(hash ^ (hash >> 32));
   return {digest & 0xffffu, digest >> 16};
 }

@@ -112,12 +112,18 @@ class context {
   /// because the budget is spent, the team was poisoned or aborted, or `disagrees`: what the peer
   /// sent is of another call. A lane keeps one `since`, from 0, a wait. The report, which names the
   /// peer and the numbers on the wire, is left to leave().
-  [[nodiscard]] PEERFOLD_HD bool give_up(uint64_t& since, int peer, uint32_t expected,
+  ///
+  /// A peer that has been `heard` in this call may itself wait for one that is missing: whoever has
+  /// not heard that one at all speaks first.
+  [[nodiscard]] PEERFOLD_HD bool give_up(uint64_t& since, int peer, bool heard, uint32_t expected,
                                          uint32_t seen, bool disagrees) noexcept {
     if (poison_ != 0) return true;
     const uint64_t now = arch::now_ns();
     if (since == 0) since = now;
-    const uint32_t own = (now - since > channel_.wait_budget_ns ? 1 : 0) | was_busy() |
+    const uint64_t budget = channel_.wait_budget_ns;
+    const uint64_t longer =
+        heard ? (budget < 2 * most_patience_ns ? budget / 2 : most_patience_ns) : 0;
+    const uint32_t own = (now - since > budget + longer ? 1 : 0) | was_busy() |
                          arch::load_relaxed(&local_.host->abort);
     const uint32_t told = arch::load_acquire(&local_.poison->poison);
     const bool differ = disagrees || told == sync::poisoned_by_disagreement;
@@ -138,6 +144,8 @@ class context {
   }
 
  private:
+  static constexpr uint64_t most_patience_ns = 1'000'000'000;
+
   PEERFOLD_HD void blame(int peer, uint32_t expected, uint32_t seen) noexcept {
     awaited_ = peer;
     expected_ = expected;

@@ -24,7 +24,8 @@ struct channel_options {
 
 /// What a team is made with. All ranks of a team must be given the same.
 struct team_options {
-  /// How long a rank waits for another before it reports a fault.
+  /// How long a rank waits for another before it reports a fault; half as long again, but at most a
+  /// second more, if that one has been heard of in the call and so may wait for a third.
   std::chrono::nanoseconds wait_budget = std::chrono::minutes{10};
   std::vector<channel_options> channels = {channel_options{}};
   /// Lanes (threads) of a rank; threads place only.

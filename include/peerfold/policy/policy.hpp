@@ -33,7 +33,8 @@ inline constexpr policy direct_bulk{algorithm_id::direct, transport_id::bulk};
 
 /// For nodes whose GPUs are not all linked: along a chain of the ranks in their order, or a
 /// balanced tree of them. Compiled where they are named. A tree that folds gives the same bits
-/// every time, but not those of the other policies.
+/// every time, but not those of the other policies. (Ranks that name policies without a common
+/// link, as a chain and a tree may be, find out when the wait budget ends.)
 inline constexpr policy chain_packet{algorithm_id::chain, transport_id::packet};
 inline constexpr policy chain_store{algorithm_id::chain, transport_id::store};
 inline constexpr policy tree_packet{algorithm_id::tree, transport_id::packet};

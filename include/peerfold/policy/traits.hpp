@@ -112,7 +112,8 @@ struct policy_traits {
       !(P.algorithm == algorithm_id::direct && Which == collective::all_to_all);
   /// Whether outputs must be in symmetric memory. (Two-shot uses it where it is there.)
   static constexpr bool needs_symmetric = P.algorithm == algorithm_id::direct;
-  /// Whether every rank must reach every other, and not only its neighbours in a tree.
+  /// Whether elements go from any rank to any other, and not only between neighbours in a tree. (A
+  /// team needs peer access between all its GPUs in either case; it may be slow.)
   static constexpr bool needs_all_links = !along_tree;
   /// How many times a message crosses a link before the last element is there, one after another.
   static constexpr int steps = [] {
@@ -154,7 +155,8 @@ struct policy_traits {
   /// Bytes on the wire for each byte of a part.
   static constexpr int expansion = P.transport == transport_id::packet ? 2 : 1;
 
-  /// Bytes that leave the rank that sends most, for parts of so many bytes.
+  /// Bytes that leave the rank that sends most, for parts of so many bytes (of accumulators, where
+  /// those are what a fold along a tree sends).
   static constexpr double bytes_sent(size_t part_bytes) noexcept {
     return parts_sent.value() * expansion * static_cast<double>(part_bytes);
   }

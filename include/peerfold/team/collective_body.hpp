@@ -175,15 +175,6 @@ struct tree_fold_body {
   }
 };
 
-/// The ranks that a rank exchanges messages with along a tree.
-[[nodiscard]] inline transport::some_peers neighbours_of(const algorithm::tree_place& place) {
-  transport::some_peers peers;
-  peers.gives = place.children;
-  if (place.parent >= 0) peers.give_to(place.parent);
-  peers.gets = peers.gives;
-  return peers;
-}
-
 /// The places of ranks in the tree of a policy, and who gets results.
 template <collective Which, policy P, int N>
 [[nodiscard]] algorithm::tree_place place_of(int rank, int root) {

@@ -82,7 +82,8 @@ template <class Team, class Make>
   plan.call.count = count;
   plan.call.blocks = static_cast<std::uint16_t>(plan.blocks);
   plan.call.share = plan.tiles.share();
-  plan.call.lanes = static_cast<std::uint32_t>(plan.width);
+  plan.call.lanes = static_cast<std::uint16_t>(plan.width);
+  plan.call.parts = static_cast<std::uint16_t>(parts);
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
     return std::array<body, Team::size>{make(R, plan.tiles)...};
   }(std::make_index_sequence<Team::size>{});
@@ -103,7 +104,8 @@ template <collective Which, policy P, element T, class Team, class Load, class O
       [&](std::size_t r, const transport::tiling& tiles) {
         const auto place = place_of<Which, P, Team::size>(static_cast<int>(r), root);
         const bool gets = Which != collective::reduce || static_cast<int>(r) == root;
-        return body{tiles, place, neighbours_of(place), gets, loads[r], op, finish, stores[r]};
+        return body{tiles,  place,    algorithm::neighbours_of(place), gets, loads[r], op,
+                    finish, stores[r]};
       });
 }
 
@@ -115,8 +117,15 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
   if (chosen == automatic) {
     chosen = selected;
     if (!Policies::contains(selected)) {
+      // The first that moves as much at once, or else the first.
+      const auto first_that = [](const auto& is_fit) {
+        return std::find_if(Policies::list.begin(), Policies::list.end(), is_fit);
+      };
       const auto same_bits = [](const policy& p) { return is_reproducible(Which, p); };
-      const auto first = std::find_if(Policies::list.begin(), Policies::list.end(), same_bits);
+      auto first = first_that([&](const policy& p) {
+        return same_bits(p) && !runs_along_tree(p) && p.transport == selected.transport;
+      });
+      if (first == Policies::list.end()) first = first_that(same_bits);
       if (first == Policies::list.end()) {
         return refuse(bad_argument(
             "options.policy: automatic stands for policies that all have the same bits, and this "
@@ -167,7 +176,7 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
                              const int rank = static_cast<int>(r);
                              const auto place = place_of<Which, P, Team::size>(rank, root);
                              const bool gets = rank != root || keeps[r];
-                             return body{tiles, place,    neighbours_of(place),
+                             return body{tiles, place,    algorithm::neighbours_of(place),
                                          gets,  loads[r], stores[r]};
                            });
     } else {

@@ -108,8 +108,9 @@ inline std::string to_string(const fault_report& report) {
   return "no fault";
 }
 
-/// Whether a team is usable, and the reports of the ranks that know why not. More ranks may report
-/// later.
+/// Whether a team is usable, and the reports of the ranks that know why not: first those that name
+/// a rank which has not reported itself. (Where ranks wait for each other in a row, as along a
+/// chain, all waits may end at once, and each rank name the next.) More ranks may report later.
 class team_status {
  public:
   [[nodiscard]] bool ok() const noexcept { return !aborted_ && size_ == 0; }
@@ -133,12 +134,25 @@ class team_status {
     return text;
   }
 
-  void add(const fault_report& report) noexcept { reports_[size_++] = report; }
+  void add(const fault_report& report) noexcept {
+    reports_[size_++] = report;
+    reported_ |= std::uint32_t{1} << report.rank;
+    const auto all = reports_;
+    std::size_t next = 0;
+    for (const bool itself_reports : {false, true}) {
+      for (std::size_t i = 0; i < size_; ++i) {
+        const int named = all[i].peer;
+        const bool reports = named >= 0 && (reported_ >> named & 1u) != 0;
+        if (reports == itself_reports) reports_[next++] = all[i];
+      }
+    }
+  }
   void set_aborted() noexcept { aborted_ = true; }
 
  private:
   std::array<fault_report, max_ranks> reports_{};
   std::size_t size_ = 0;
+  std::uint32_t reported_ = 0;  ///< bit r: rank r has
   bool aborted_ = false;
 };
 

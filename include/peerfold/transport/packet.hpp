@@ -43,6 +43,7 @@ class packet
 
  public:
   using element_type = T;
+  using peers_type = Peers;
   using pack_type = arch::pack<T, 8>;
   using fragment_type = fragment<pack_type, Context::group_type::packet_packs>;
   static constexpr transport_traits traits{.name = "packet", .slots = sync::packet_slots};
@@ -287,7 +288,7 @@ class packet
       seen = low >> 16;
       disagrees = of_another;
     }
-    return c_.give_up(since, awaited, expected, seen, disagrees);
+    return c_.give_up(since, awaited, receipts_ > 1, expected, seen, disagrees);
   }
 
   /// Whether the j-th other rank has sent a message by stores that this one never asked for, and

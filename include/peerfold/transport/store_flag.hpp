@@ -43,6 +43,7 @@ class store_flag
 
  public:
   using element_type = T;
+  using peers_type = Peers;
   using pack_type = arch::pack<T, 16>;
   using fragment_type = fragment<pack_type, Context::group_type::store_packs>;
   static constexpr transport_traits traits{.name = "store",
@@ -320,8 +321,8 @@ class store_flag
       // Packets that this rank never asked for, at two looks: what came before would be here by
       // now.
       const bool sent = sent_by_packet(peer);
-      if (c_.give_up(since, peer, sync::wire(awaited), static_cast<uint32_t>(seen) & 0xffffu,
-                     sent && suspected)) {
+      if (c_.give_up(since, peer, receipts_ > 1, sync::wire(awaited),
+                     static_cast<uint32_t>(seen) & 0xffffu, sent && suspected)) {
         here = false;
         return seen;
       }
