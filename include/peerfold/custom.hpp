@@ -16,10 +16,11 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string>
 
 namespace peerfold {
 
-/// The context of a rank's block on threads, for concepts.
+/// The context of a rank's block in a team.
 template <class Team>
 using context_of = typename Team::place_type::template context<Team::size>;
 

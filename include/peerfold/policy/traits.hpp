@@ -53,6 +53,26 @@ constexpr bool is_reproducible(collective which, const policy& p) noexcept {
   return p.algorithm != algorithm_id::tree || !is_reduction(which);
 }
 
+/// Whether a policy sends along a spanning tree of the ranks, and what shape it has.
+constexpr bool runs_along_tree(const policy& p) noexcept {
+  return p.algorithm == algorithm_id::chain || p.algorithm == algorithm_id::tree;
+}
+constexpr algorithm::tree_shape shape_of(const policy& p) noexcept {
+  return p.algorithm == algorithm_id::tree ? algorithm::tree_shape::tree
+                                           : algorithm::tree_shape::chain;
+}
+
+/// The place of a rank in the tree of a policy that has one. Folds go to where they take the ranks
+/// in their order, and results to `root` alone in a reduce.
+constexpr algorithm::tree_place place_of(collective which, const policy& p, int ranks, int rank,
+                                         int root) noexcept {
+  const algorithm::tree_shape shape = shape_of(p);
+  const int top = which == collective::broadcast ? root : algorithm::natural_root(shape, ranks);
+  const uint32_t getters =
+      which == collective::reduce ? uint32_t{1} << root : (uint32_t{1} << ranks) - 1;
+  return algorithm::place_in_tree(shape, ranks, rank, top, getters);
+}
+
 /// What the ranks of a tree send and receive, and how long its longest way is.
 struct tree_load {
   int parts_sent = 0;      ///< by the rank that sends most
@@ -60,15 +80,12 @@ struct tree_load {
   int steps = 0;
 
   /// Of a collective among `ranks` ranks, for the root that makes most of each.
-  static constexpr tree_load of(collective which, algorithm::tree_shape shape, int ranks) noexcept {
+  static constexpr tree_load of(collective which, const policy& p, int ranks) noexcept {
     tree_load most;
     for (int root = 0; root < ranks; ++root) {
       const bool folds = which != collective::broadcast;
-      const int top = folds ? algorithm::natural_root(shape, ranks) : root;
-      const uint32_t getters =
-          which == collective::reduce ? uint32_t{1} << root : (uint32_t{1} << ranks) - 1;
       for (int r = 0; r < ranks; ++r) {
-        const auto at = algorithm::place_in_tree(shape, ranks, r, top, getters);
+        const auto at = place_of(which, p, ranks, r, root);
         int children = 0;
         int wanting = 0;
         for (int q = 0; q < ranks; ++q) {
@@ -97,13 +114,8 @@ struct tree_load {
 template <collective Which, policy P, int N>
   requires(has_policy(Which, P))
 struct policy_traits {
-  static constexpr bool along_tree =
-      P.algorithm == algorithm_id::chain || P.algorithm == algorithm_id::tree;
-  static constexpr tree_load in_tree =
-      tree_load::of(Which,
-                    P.algorithm == algorithm_id::tree ? algorithm::tree_shape::tree
-                                                      : algorithm::tree_shape::chain,
-                    along_tree ? N : 1);
+  static constexpr bool along_tree = runs_along_tree(P);
+  static constexpr tree_load in_tree = tree_load::of(Which, P, along_tree ? N : 1);
 
   static constexpr bool reproducible = is_reproducible(Which, P);
   /// Whether outputs may take the place of inputs.

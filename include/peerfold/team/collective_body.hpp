@@ -107,15 +107,6 @@ struct fold_body {
   }
 };
 
-/// Whether a policy sends along a spanning tree of the ranks, and what shape it has.
-constexpr bool runs_along_tree(const policy& p) noexcept {
-  return p.algorithm == algorithm_id::chain || p.algorithm == algorithm_id::tree;
-}
-constexpr algorithm::tree_shape shape_of(const policy& p) noexcept {
-  return p.algorithm == algorithm_id::chain ? algorithm::tree_shape::chain
-                                            : algorithm::tree_shape::tree;
-}
-
 /// A broadcast along a spanning tree as one block of one rank runs it.
 template <element T, policy P, class Load, class Store>
 struct tree_copy_body {
@@ -174,15 +165,5 @@ struct tree_fold_body {
     return done;
   }
 };
-
-/// The places of ranks in the tree of a policy, and who gets results.
-template <collective Which, policy P, int N>
-[[nodiscard]] algorithm::tree_place place_of(int rank, int root) {
-  constexpr algorithm::tree_shape shape = shape_of(P);
-  const int top = Which == collective::broadcast ? root : algorithm::natural_root(shape, N);
-  const std::uint32_t getters =
-      Which == collective::reduce ? std::uint32_t{1} << root : (std::uint32_t{1} << N) - 1;
-  return algorithm::place_in_tree(shape, N, rank, top, getters);
-}
 
 }  // namespace peerfold::detail

@@ -102,7 +102,7 @@ template <collective Which, policy P, element T, class Team, class Load, class O
   return launch_bodies(
       team, first, last, count, 1, signature_of_fold<P, T, Op, Finish>(Which, root), options,
       [&](std::size_t r, const transport::tiling& tiles) {
-        const auto place = place_of<Which, P, Team::size>(static_cast<int>(r), root);
+        const auto place = place_of(Which, P, Team::size, static_cast<int>(r), root);
         const bool gets = Which != collective::reduce || static_cast<int>(r) == root;
         return body{tiles,  place,    algorithm::neighbours_of(place), gets, loads[r], op,
                     finish, stores[r]};
@@ -174,7 +174,7 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
       return launch_bodies(team, first, last, count, 1, call, options,
                            [&](std::size_t r, const transport::tiling& tiles) {
                              const int rank = static_cast<int>(r);
-                             const auto place = place_of<Which, P, Team::size>(rank, root);
+                             const auto place = place_of(Which, P, Team::size, rank, root);
                              const bool gets = rank != root || keeps[r];
                              return body{tiles, place,    algorithm::neighbours_of(place),
                                          gets,  loads[r], stores[r]};
