@@ -146,14 +146,15 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     };
     const uint32_t stride = blocks * tiles.pieces();
     fragment next = load_next(tiles.at(ahead));
-    for (uint32_t step = 0;; ++step, ahead += stride) {
+    uint32_t idle = lag;
+    for (;; ahead += stride) {
       if (ahead < tiles.tiles()) {
         for_each_piece<pieces>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
           send_tile(piece, index, next);
         });
         t.commit();
       }
-      if (step < lag) continue;
+      if (only_sends(idle, ahead, stride, tiles.tiles())) continue;
       const uint32_t behind = ahead - lag * stride;
       const auto theirs = receive(tiles.at(behind));
       if (theirs) {

@@ -24,6 +24,21 @@ PEERFOLD_HD void for_each_piece(const transport::tiling& tiles, uint32_t first, 
   }
 }
 
+/// Whether this step only sends ahead, where `idle` is how many more steps would: what a block
+/// receives lags behind what it sends. Once nothing is left to send, before tile `end`, the steps
+/// between are left out: `ahead`, the step's tile, moves on to the first step that receives.
+PEERFOLD_HD inline bool only_sends(uint32_t& idle, uint32_t& ahead, uint32_t stride,
+                                   uint32_t end) noexcept {
+  if (idle == 0) return false;
+  if (ahead + stride < end) {
+    --idle;
+    return true;
+  }
+  ahead += idle * stride;
+  idle = 0;
+  return false;
+}
+
 /// send() of a message's tile.
 template <bool Pieces, class Transport>
 PEERFOLD_HD void send_piece(Transport& t, int step, const transport::tile& x,

@@ -119,7 +119,8 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
     };
     const uint32_t stride = blocks * tiles.pieces();
     auto next = to_send(tiles.at(ahead));
-    for (uint32_t step = 0;; ++step, ahead += stride) {
+    uint32_t idle = lag;
+    for (;; ahead += stride) {
       if (ahead < tiles.tiles()) {
         for_each_piece<pieces>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
           send_tile(tiles.at(index), next, piece);
@@ -127,7 +128,7 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
         });
         t.commit();
       }
-      if (step < lag) continue;
+      if (only_sends(idle, ahead, stride, tiles.tiles())) continue;
       const uint32_t behind = ahead - lag * stride;
       // What the first tile needs of this rank is asked for before the wait.
       fragment mine = own(tiles.at(behind));

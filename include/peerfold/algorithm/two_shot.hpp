@@ -136,8 +136,7 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
   uint32_t before_folding = lag;  // steps that only send ahead
   uint32_t before_gathering = lag;
   for (;; ahead += stride) {
-    const uint32_t folding = ahead - lag * stride;
-    const bool all_folded = direct && before_folding == 0 && folding >= tiles.tiles();
+    const bool all_folded = direct && before_folding == 0 && ahead - lag * stride >= tiles.tiles();
     if (ahead < tiles.tiles()) {  // scatter: to every rank its share
       for_each_piece<pieces>(tiles, ahead, blocks, [&](uint32_t piece, uint32_t index) {
         PEERFOLD_UNROLL_BY(peers_at_once)
@@ -158,10 +157,8 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
       });
     }
     if (ahead < tiles.tiles() || all_folded) t.commit();
-    if (before_folding > 0) {
-      --before_folding;
-      continue;
-    }
+    if (only_sends(before_folding, ahead, stride, tiles.tiles())) continue;
+    const uint32_t folding = ahead - lag * stride;
 
     if (direct || folding < tiles.tiles()) {  // make the own share, send it to all
       const auto x = tiles.at(folding, own);  // empty behind the last
@@ -195,10 +192,7 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
     }
 
     if constexpr (!direct) {  // gather what the others made
-      if (before_gathering > 0) {
-        --before_gathering;
-        continue;
-      }
+      if (only_sends(before_gathering, ahead, stride, tiles.tiles() + lag * stride)) continue;
       const uint32_t gathering = ahead - 2 * lag * stride;
       const auto share_of = [&](int q) {
         return all_get || gets ? tiles.at(gathering, static_cast<uint32_t>(q)) : transport::tile{};

@@ -40,20 +40,22 @@ class context {
   /// early as it holds nothing up, and name a number of the block's state with the value that they
   /// started from: if it has moved on, another kernel had the ticket meanwhile.
   PEERFOLD_HD void enter(const uint64_t* number, uint64_t value) noexcept {
-    if (group_.elect()) {  // all lanes of all blocks would queue for the one word of poison
-      poison_ = arch::load_relaxed(&local_.poison->poison);
+    // One lane: all would queue for the one word of poison. The last: the first ones wait for
+    // peers, and would do so for this first.
+    if (group_.lane() == group_.width() - 1) {
+      poison_ = arch::load_relaxed(&own_poison()->poison);
       ticket_ = arch::exchange_local(&state().busy, 1);
       started_from_ = static_cast<uint32_t>(value);
       found_ = static_cast<uint32_t>(arch::load_relaxed(number));
     }
   }
 
-  /// Behind a wait: the elected lane, where another kernel has the block, makes the rank's other
-  /// lanes end their waits. Returns poison().
+  /// Behind a wait: the lane that took the ticket, where another kernel has the block, makes the
+  /// rank's other lanes end their waits. Returns poison().
   PEERFOLD_HD uint32_t look_at_ticket() noexcept {
     if (was_busy() != 0) [[unlikely]] {
       poison_ = sync::poisoned;
-      arch::store_relaxed(&local_.poison->poison, sync::poisoned);
+      arch::store_relaxed(&own_poison()->poison, sync::poisoned);
     }
     return poison_;
   }
@@ -84,6 +86,11 @@ class context {
   /// The channel's region of the rank `step` after this one; 0: its own.
   [[nodiscard]] PEERFOLD_HD stl::byte* region(int step) const noexcept {
     return local_.region[step];
+  }
+
+  /// How the channel's regions are laid out.
+  [[nodiscard]] PEERFOLD_HD const sync::region_layout<N>& layout() const noexcept {
+    return local_.layout;
   }
 
   /// This block's state between calls.
@@ -125,7 +132,7 @@ class context {
         heard ? (budget < 2 * most_patience_ns ? budget / 2 : most_patience_ns) : 0;
     const uint32_t own = (now - since > budget + longer ? 1 : 0) | was_busy() |
                          arch::load_relaxed(&local_.host->abort);
-    const uint32_t told = arch::load_acquire(&local_.poison->poison);
+    const uint32_t told = arch::load_acquire(&own_poison()->poison);
     const bool differ = disagrees || told == sync::poisoned_by_disagreement;
     poison_ = differ ? sync::poisoned_by_disagreement : own | told;
     if (poison_ == 0) return false;
@@ -151,7 +158,11 @@ class context {
     expected_ = expected;
     seen_ = seen;
     // The rank's other lanes need not find out for themselves.
-    arch::store_relaxed(&local_.poison->poison, sync::poisoned);
+    arch::store_relaxed(&own_poison()->poison, sync::poisoned);
+  }
+
+  [[nodiscard]] PEERFOLD_HD sync::poison_words* own_poison() const noexcept {
+    return sync::poison_of(region(0), channel_.layout);
   }
 
   /// Not 0 where another kernel used the block at once; what enter() asked for is not waited for
@@ -174,7 +185,7 @@ class context {
     } else if (arch::load_relaxed(&local_.host->abort) != 0) {
       kind = fault_kind::aborted;
     }
-    if (arch::exchange_local(&local_.poison->claimed, 1) == 0) {
+    if (arch::exchange_local(&own_poison()->claimed, 1) == 0) {
       local_.host->report = {kind,   rank(),    awaited_, call_, channel_.channel,
                              block_, expected_, seen_};
       arch::store_release(&local_.host->faulted, uint32_t{1});

@@ -35,6 +35,13 @@ struct alignas(16) pair_sequence {
   uint32_t calls;     ///< calls so far, by transports with flags
 };
 
+/// The numbers of a pair, read by lane `lane` of `width`. To a device compiler lanes may differ in
+/// what they read: otherwise it waits for it at once, to have it in uniform registers.
+PEERFOLD_HD inline pair_sequence read_by_lane(const pair_sequence& numbers, int lane,
+                                              int width) noexcept {
+  return *(&numbers + (lane < width ? 0 : 1));
+}
+
 /// The ranks beside one; room for one where there are none.
 template <int N>
 inline constexpr int most_others = N > 1 ? N - 1 : 1;
@@ -54,37 +61,15 @@ struct alignas(64) block_state {
   uint32_t busy;  ///< 1 while a kernel uses the block
 };
 
-/// The offsets within one channel's region, in bytes. The states come first.
+/// Where things lie within one channel's region, as kernels look it up: offsets, in bytes. The
+/// states come first.
 template <int N>
-struct channel_layout {
-  // What kernels read first stands first: it shares a line with their other arguments.
+struct region_layout {
   uint32_t packet_lines = 0;  ///< as in the shape
   uint32_t store_bytes = 0;   ///< as in the shape
   size_t packets = 0;
   size_t flags = 0;
   size_t stores = 0;
-  size_t begin = 0;  ///< of the region, in the arena
-  size_t end = 0;    ///< likewise
-  int blocks = 0;    ///< as in the shape
-
-  channel_layout() = default;
-
-  /// The first region that begins at `at` or behind it.
-  PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t at)
-      : packet_lines{agreed.packet_lines},
-        store_bytes{agreed.store_bytes},
-        begin{align(at)},
-        blocks{agreed.blocks} {
-    const auto count = static_cast<size_t>(blocks);
-    flags = (count * sizeof(block_state<N>) + flag_stride - 1) / flag_stride * flag_stride;
-    packets = align(flags + count * flag_stride);
-    stores = align(packets + count * most_others<N> * packet_slots * packet_bytes());
-    end = begin + align(stores + count * most_others<N> * store_slots * store_bytes);
-  }
-
-  [[nodiscard]] PEERFOLD_HD constexpr channel_shape shape() const noexcept {
-    return {blocks, packet_lines, store_bytes};
-  }
 
   PEERFOLD_HD block_state<N>* state(stl::byte* region, int block) const noexcept {
     return reinterpret_cast<block_state<N>*>(region) + block;
@@ -112,7 +97,7 @@ struct channel_layout {
     return static_cast<unsigned>(message) % store_slots * store_bytes;
   }
 
- private:
+ protected:
   /// Bytes of a packet slot.
   PEERFOLD_HD constexpr uint32_t packet_bytes() const noexcept {
     return packet_lines * static_cast<uint32_t>(sizeof(arch::word_pair));
@@ -126,7 +111,36 @@ struct channel_layout {
   /// Bytes of the line that the flags of one block have to themselves: blocks poll them.
   static constexpr size_t flag_stride = 128;
   static_assert(8 * N <= flag_stride);
+};
 
+/// One channel's region: how it is laid out, and where it lies in the arena.
+template <int N>
+struct channel_layout : region_layout<N> {
+  size_t begin = 0;  ///< of the region, in the arena
+  size_t end = 0;    ///< likewise
+  int blocks = 0;    ///< as in the shape
+
+  channel_layout() = default;
+
+  /// The first region that begins at `at` or behind it.
+  PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t at)
+      : region_layout<N>{agreed.packet_lines, agreed.store_bytes},
+        begin{align(at)},
+        blocks{agreed.blocks} {
+    const auto count = static_cast<size_t>(blocks);
+    constexpr size_t line = region_layout<N>::flag_stride;
+    this->flags = (count * sizeof(block_state<N>) + line - 1) / line * line;
+    this->packets = align(this->flags + count * line);
+    this->stores =
+        align(this->packets + count * most_others<N> * packet_slots * this->packet_bytes());
+    end = begin + align(this->stores + count * most_others<N> * store_slots * this->store_bytes);
+  }
+
+  [[nodiscard]] PEERFOLD_HD constexpr channel_shape shape() const noexcept {
+    return {blocks, this->packet_lines, this->store_bytes};
+  }
+
+ private:
   /// Regions and rings begin at multiples of the largest slot, so that slots, which are powers of
   /// two on GPUs, lie aligned to themselves within an arena, and what a warp stores at once in one
   /// piece.
@@ -151,10 +165,10 @@ struct rank_view {
   /// The channel's region in the arena of the rank `step` after this one, as this one reaches it;
   /// [0] is its own.
   stl::byte* region[N] = {};
-  poison_words* poison = nullptr;  ///< of its own arena
-  host_words* host = nullptr;
   int32_t rank = 0;
-  call_digest digest;  ///< of the call's signature
+  call_digest digest;       ///< of the call's signature
+  region_layout<N> layout;  ///< the channel's, beside what a kernel reads first
+  host_words* host = nullptr;
 };
 
 /// The poison words of the arena that has a channel's region.

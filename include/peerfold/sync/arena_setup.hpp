@@ -65,9 +65,9 @@ rank_view<N> view_of_rank(std::byte* const (&arenas)[N], const channel_layout<N>
     const int to = step == 0 ? rank : rank_after<N>(rank, step);
     view.region[step] = arenas[to] + layout.begin;
   }
-  view.poison = poison_of(view.region[0], layout);
-  view.host = host;
   view.rank = rank;
+  view.layout = layout;
+  view.host = host;
   return view;
 }
 

@@ -61,6 +61,11 @@ PEERFOLD_HD constexpr bool completes(uint64_t flag, uint64_t message) noexcept {
   return static_cast<int32_t>((static_cast<uint32_t>(flag) - wire(message)) << 16) >= 0;
 }
 
+/// Whether two flags say the same but for their credits.
+PEERFOLD_HD constexpr bool same_but_credit(uint64_t a, uint64_t b) noexcept {
+  return ((a ^ b) & 0xffff'ffff'0003'ffffu) == 0;
+}
+
 /// Whether a flag is of this call, which is number `call`, but has another digest. A flag of the
 /// next call is right: who is there has found that it agreed with this rank in this one.
 PEERFOLD_HD constexpr bool of_another_call(uint64_t flag, uint32_t call,

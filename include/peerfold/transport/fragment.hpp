@@ -41,6 +41,11 @@ struct fragment {
   }
 };
 
+/// Whether lanes hold several packs, so that compilers should know when their registers are free: a
+/// pack that is made under a condition, and never else, is held from the kernel's start to its end.
+template <class Fragment>
+inline constexpr bool holds_many = PEERFOLD_DEVICE_PASS && Fragment::packs > 1;
+
 /// How many packs of `size` elements a tile takes; an empty tile takes one, so that every message
 /// has something to wait for.
 PEERFOLD_HD constexpr uint32_t packs_of(const tile& x, uint32_t size) noexcept {
@@ -49,7 +54,7 @@ PEERFOLD_HD constexpr uint32_t packs_of(const tile& x, uint32_t size) noexcept {
 
 /// Whether tile x is its first `whole` packs of `size` elements: no other pack holds anything.
 PEERFOLD_HD constexpr bool ends_with(const tile& x, uint32_t whole, uint32_t size) noexcept {
-  return whole * size == x.count && whole != 0;
+  return whole * size == x.count;
 }
 
 /// Calls visit(u, i) for every pack i of `packs` that this lane holds, as its u-th.
@@ -124,6 +129,7 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   using pack = typename Fragment::pack_type;
   constexpr uint32_t size = pack::size;
   Fragment result;
+  if constexpr (holds_many<Fragment>) result = {};
   uint32_t whole = 0;
   if constexpr (loads_packs<Load, pack>) {
     const auto lane = static_cast<uint32_t>(group.lane());
@@ -135,7 +141,7 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   } else {
     result = {};
   }
-  if (ends_with(x, whole, size)) [[likely]]
+  if (ends_with(x, whole, size) && (holds_many<Fragment> || whole != 0)) [[likely]]
     return result;
   detail::for_each_rest<Fragment>(group, x, whole, [&](uint32_t u, uint32_t i) {
     pack values{};

@@ -22,18 +22,26 @@ class lane_elements {
   static constexpr uint32_t batch =
       PEERFOLD_DEVICE_PASS && Fragment::packs % wanted == 0 ? uint32_t{wanted} : 1;
 
+  /// Whether packs that are not there are folded as well, of two ranks by operators that may see
+  /// padding. What is made under a condition takes a register from the kernel's start to its end.
+  template <class Op, class Finish>
+  static constexpr bool folds_all =
+      holds_many<Fragment> && Context::size == 2 && folds_padding<element_type, Op, Finish>;
+
   /// One pack of every rank.
   struct values_of_ranks {
     pack_type of[Context::size];
 
     template <class Arrivals, class Range>
-    PEERFOLD_HD void read(const Arrivals& theirs, uint32_t u, uint32_t i, const pack_type& mine,
-                          const Range& range) {
+    PEERFOLD_HD void read(bool there, const Arrivals& theirs, uint32_t u, uint32_t i,
+                          const pack_type& mine, const Range& range) {
       if constexpr (Context::size == 2) {  // read first, then choose, which takes no branches
-        const pack_type other = theirs.pack_of_peer(0, u, i);
+        pack_type other;
+        if constexpr (holds_many<Fragment>) other = {};
+        if (there) other = theirs.pack_of_peer(0, u, i);
         of[0] = theirs.rank() == 0 ? mine : other;
         of[1] = theirs.rank() == 0 ? other : mine;
-      } else {
+      } else if (there) {
         PEERFOLD_UNROLL
         for (int q = 0; q < Context::size; ++q) {
           if (range.includes(q)) of[q] = theirs.pack_of(q, u, i, mine);
@@ -82,12 +90,14 @@ class lane_elements {
       PEERFOLD_UNROLL
       for (uint32_t b = 0; b < batch; ++b) {
         const uint32_t i = (first + b) * width + lane;
-        if (i < packs) values[b].read(theirs, first + b, i, mine.at[first + b], range);
+        if (holds_many<Fragment> || i < packs) {
+          values[b].read(i < packs, theirs, first + b, i, mine.at[first + b], range);
+        }
       }
       PEERFOLD_UNROLL
       for (uint32_t b = 0; b < batch; ++b) {
         const uint32_t i = (first + b) * width + lane;
-        if (i >= packs) continue;
+        if (!folds_all<Op, Finish> && i >= packs) continue;
         pack_type& folded = result.at[first + b];
         folded = pack_type{};
         // The caller's functors see elements of the message, never padding.

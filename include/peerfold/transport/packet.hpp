@@ -76,7 +76,7 @@ class packet
     // The low half does for slot, mark and lap.
     const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
-    stl::byte* line = line_there(step) + c_.channel().layout.packet_slot(message);
+    stl::byte* line = line_there(step) + c_.layout().packet_slot(message);
     const sync::packet_mark mark = sync::mark_of(message, digest_for(to));
     const uint64_t low = uint64_t{mark.low} << 32;
     const uint64_t high = uint64_t{mark.high} << 32;
@@ -207,7 +207,7 @@ class packet
     for (int j = 0; j < others; ++j) {
       const uint32_t message = static_cast<uint32_t>(before(j).received) + receipts_;
       mark[j] = sync::mark_of(message, digest_for(peer(j)));
-      from[j] = line_here(j) + c_.channel().layout.packet_slot(message);
+      from[j] = line_here(j) + c_.layout().packet_slot(message);
     }
     for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
 #if PEERFOLD_DEVICE_PASS
@@ -294,8 +294,7 @@ class packet
   /// Whether the j-th other rank has sent a message by stores that this one never asked for, and
   /// did so at the last look too: what it sent before would be here by now.
   [[nodiscard]] PEERFOLD_HD bool sent_by_store(int j) noexcept {
-    const uint64_t flag =
-        arch::load_acquire(c_.channel().layout.flag(c_.region(0), c_.block(), peer(j)));
+    const uint64_t flag = arch::load_acquire(c_.layout().flag(c_.region(0), c_.block(), peer(j)));
     const uint32_t bit = 1u << j;
     const bool sent = sync::completes(flag, c_.state().store[j].received + 1);
     const bool before = (suspected_ & bit) != 0;
@@ -313,7 +312,7 @@ class packet
     const auto width = static_cast<uint32_t>(c_.group().width());
     const uint32_t senders = used < width ? used : width;
     if (lane >= senders) return;
-    for (uint32_t i = used + lane; i < c_.channel().layout.packet_lines; i += senders) {
+    for (uint32_t i = used + lane; i < c_.layout().packet_lines; i += senders) {
       arch::store_relaxed(at(line, i), arch::word_pair{0, 0});
     }
   }
@@ -329,7 +328,7 @@ class packet
     return line_in(0, c_.rank(), peer(j));
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* line_in(int step, int rank, int peer) const noexcept {
-    return c_.region(step) + c_.channel().layout.packet_ring(c_.block(), rank, peer) +
+    return c_.region(step) + c_.layout().packet_ring(c_.block(), rank, peer) +
            static_cast<uint32_t>(c_.group().lane()) * sizeof(arch::word_pair);
   }
 

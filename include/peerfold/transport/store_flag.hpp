@@ -71,7 +71,7 @@ class store_flag
       : base{c}, shared_{c.template scratch<shared>()}, peers_{peers} {
     if constexpr (!Peers::all) first_ = first_of<n>(peers_, c_.rank());
     if constexpr (keeps_numbers) {
-      kept_ = c_.state().store[0];
+      kept_ = sync::read_by_lane(c_.state().store[0], c_.group().lane(), c_.group().width());
       // While that is under way.
       kept_offset_ = arch::optimization_barrier(work_out_offset(c_.rank(), peer(0)));
     }
@@ -89,8 +89,7 @@ class store_flag
       await_credit(to, message);
       if (!ok_) return;
     }
-    stl::byte* pack = c_.region(step) + offset(to, c_.rank()) +
-                      c_.channel().layout.store_slot(message) +
+    stl::byte* pack = c_.region(step) + offset(to, c_.rank()) + c_.layout().store_slot(message) +
                       piece * piece_bytes(c_.group().width());
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size),
@@ -186,8 +185,11 @@ class store_flag
     if constexpr (!keeps_numbers) c_.group().sync();
     for_each_other([&](int /*step*/, int peer) {
       const sync::pair_sequence last = before(peer);
+      const uint32_t heard = keeps_numbers && receipts_ != 0 ? heard_credit_
+                             : keeps_numbers                 ? last.credit
+                                                             : credit(peer);
       c_.state().store[sync::peer_index<n>(peer, c_.rank())] = {
-          last.sent + commits_, last.received + receipts_, credit(peer), last.calls + 1};
+          last.sent + commits_, last.received + receipts_, heard, last.calls + 1};
     });
     c_.leave();
   }
@@ -199,7 +201,7 @@ class store_flag
   }
 
   struct shared {
-    uint32_t credit[n];  ///< as in pair_sequence, once credits_shared_
+    uint32_t credit[sync::most_others<n>];  ///< as in pair_sequence, once credits_shared_
   };
 
   /// What the state says of a peer: before this call.
@@ -213,7 +215,10 @@ class store_flag
 
   /// The same for all lanes: it changes only between two barriers of the group.
   [[nodiscard]] PEERFOLD_HD uint32_t credit(int peer) const noexcept {
-    return credits_shared_ ? shared_.credit[peer] : before(peer).credit;
+    return credits_shared_ ? shared_credit(peer) : before(peer).credit;
+  }
+  [[nodiscard]] PEERFOLD_HD uint32_t& shared_credit(int peer) const noexcept {
+    return shared_.credit[sync::peer_index<n>(peer, c_.rank())];
   }
 
   [[nodiscard]] PEERFOLD_HD arrivals receive_any() noexcept {
@@ -224,23 +229,34 @@ class store_flag
     PEERFOLD_UNROLL
     for (int j = 0; j < others; ++j) {
       in.first_[j] = c_.region(0) + offset(c_.rank(), peer(j)) +
-                     c_.channel().layout.store_slot(before(peer(j)).received + receipts_);
+                     c_.layout().store_slot(before(peer(j)).received + receipts_);
       if constexpr (keeps_numbers) in.first_[j] = arch::optimization_barrier(in.first_[j]);
     }
-    bool here = ok_ && c_.poison() == 0;
+    bool here = ok_;
+    // Between the arrival and the vote every instruction counts, so all else comes before.
+    const bool quits = c_.look_at_ticket() != 0;
+    const bool shares = shares_credit();
     for_each_other([&](int /*step*/, int peer) {
       const uint64_t message = before(peer).received + receipts_;
-      const uint64_t seen = await(
-          peer, here, [&](uint64_t flag) { return sync::completes(flag, message); }, message);
-      if (sync::of_another_call(seen, call_of(peer), digest_for(peer)) && here) [[unlikely]] {
-        c_.disagree(peer, sync::wire(message));
-        here = false;
+      // Most often it is this, which is found out at once.
+      const uint64_t awaited =
+          arch::optimization_barrier(sync::flag_of(message, 0, call_of(peer), digest_for(peer)));
+      const auto arrived = [&](uint64_t flag) {
+        return sync::same_but_credit(flag, awaited) || sync::completes(flag, message);
+      };
+      const uint64_t seen = await(peer, here, arrived, message);
+      if (!sync::same_but_credit(seen, awaited)) [[unlikely]] {
+        if (sync::of_another_call(seen, call_of(peer), digest_for(peer)) && here) {
+          c_.disagree(peer, sync::wire(message));
+          here = false;
+        }
       }
-      shared_.credit[peer] = sync::credit_of(seen);
+      heard_credit_ = sync::credit_of(seen);
+      if (shares) shared_credit(peer) = heard_credit_;
       c_.delay(sync::delay_site::after_receive, message);
     });
-    ok_ = !c_.group().any(!here || c_.look_at_ticket() != 0);
-    credits_shared_ = true;
+    ok_ = !c_.group().any(!here || quits);
+    if (shares) credits_shared_ = true;
     in.ok_ = ok_;
     return in;
   }
@@ -258,10 +274,10 @@ class store_flag
 
   /// The flag here that a peer raises, and this rank's at the rank `step` after it.
   [[nodiscard]] PEERFOLD_HD const uint64_t* flag_from(int peer) const noexcept {
-    return c_.channel().layout.flag(c_.region(0), c_.block(), peer);
+    return c_.layout().flag(c_.region(0), c_.block(), peer);
   }
   [[nodiscard]] PEERFOLD_HD uint64_t* flag_at(int step) const noexcept {
-    return c_.channel().layout.flag(c_.region(step), c_.block(), c_.rank());
+    return c_.layout().flag(c_.region(step), c_.block(), c_.rank());
   }
 
   /// What the flag at a peer says of the messages committed and released so far.
@@ -277,7 +293,7 @@ class store_flag
     return work_out_offset(rank, peer);
   }
   [[nodiscard]] PEERFOLD_HD size_t work_out_offset(int rank, int peer) const noexcept {
-    return c_.channel().layout.store_ring(c_.block(), rank, peer) +
+    return c_.layout().store_ring(c_.block(), rank, peer) +
            static_cast<uint32_t>(c_.group().lane()) * sizeof(pack_type);
   }
   [[nodiscard]] PEERFOLD_HD size_t later(uint32_t i) const noexcept {
@@ -298,6 +314,13 @@ class store_flag
         if (peers_.has(peer)) visit(step, peer);
       }
     }
+  }
+
+  /// Whether the next receive makes credits known to all lanes. With one peer only where they know
+  /// of less than the two messages need that may be sent before they receive again.
+  [[nodiscard]] PEERFOLD_HD bool shares_credit() const noexcept {
+    if constexpr (keeps_numbers) return !has_credit(peer(0), kept_.sent + commits_ + 2);
+    return true;
   }
 
   [[nodiscard]] PEERFOLD_HD bool has_credit(int to, uint64_t message) const noexcept {
@@ -334,7 +357,7 @@ class store_flag
   [[nodiscard]] PEERFOLD_HD bool sent_by_packet(int peer) const noexcept {
     const int j = sync::peer_index<n>(peer, c_.rank());
     const uint64_t next = c_.state().packet[j].received + 1;
-    const auto& layout = c_.channel().layout;
+    const auto& layout = c_.layout();
     const auto* line = reinterpret_cast<const arch::word_pair*>(
         c_.region(0) + layout.packet_ring(c_.block(), c_.rank(), peer) + layout.packet_slot(next));
     const auto mark = static_cast<uint32_t>(arch::load_relaxed(line).low >> 32);
@@ -354,7 +377,8 @@ class store_flag
         };
         known = sync::credit_of(await(peer, here, released, message - sync::store_slots));
       }
-      shared_.credit[peer] = known;
+      heard_credit_ = known;
+      shared_credit(peer) = known;
     });
     ok_ = !c_.group().any(!here);
     credits_shared_ = true;
@@ -364,6 +388,7 @@ class store_flag
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t releases_ = 0;
+  uint32_t heard_credit_ = 0;  ///< as last received, by the lane that waited
   // Where keeps_numbers.
   sync::pair_sequence kept_;
   size_t kept_offset_;
