@@ -81,14 +81,14 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
                          const std::array<Load, Team::size>& loads, const Op& op,
                          const Finish& finish, const std::array<Store, Team::size>& stores,
                          const call_options& options) {
-  const policy selected = select_all_reduce(Team::size, count.value() * sizeof(T));
+  const policy selected = select_all_reduce(team.rank_count(), count.value() * sizeof(T));
   return with_policy<collective::all_reduce, Policies>(options, selected, [&]<policy P>() {
     if constexpr (runs_along_tree(P)) {
       return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
                                                             loads, op, finish, stores, options);
     } else {
       using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
-      const int parts = P.algorithm == algorithm_id::one_shot ? 1 : Team::size;
+      const int parts = P.algorithm == algorithm_id::one_shot ? 1 : team.rank_count();
       const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
       return launch_bodies(team, first, last, count.value(), parts, call, options,
                            [&](std::size_t r, const transport::tiling& tiles) {
@@ -116,8 +116,8 @@ outcome<> transform_all_reduce(Team& team, element_count count,
   if (error reason = detail::check_call(team, count, sizeof(T), options)) {
     return detail::refuse(std::move(reason));
   }
-  return detail::run_all_reduce<Policies, T>(team, 0, Team::size, count, loads, op, finish, stores,
-                                             options);
+  return detail::run_all_reduce<Policies, T>(team, 0, team.rank_count(), count, loads, op, finish,
+                                             stores, options);
 }
 
 /// One rank's part of the same, with its own load and store functors.
@@ -145,13 +145,13 @@ outcome<> all_reduce(Team& team, const std::array<const T*, Team::size>& in,
     return detail::refuse(std::move(reason));
   }
   constexpr auto all_reduce = collective::all_reduce;
-  const detail::parts_of<all_reduce> parts{count.value(), Team::size, 0};
+  const detail::parts_of<all_reduce> parts{count.value(), team.rank_count(), 0};
   if (error reason = detail::check_memory<T, Team::size>(parts, 0, in, out)) {
     return detail::refuse(std::move(reason));
   }
-  return detail::run_all_reduce<Policies, T>(team, 0, Team::size, count, detail::loads_of(in), op,
-                                             default_finish_t<Op, T, Team::size>{},
-                                             detail::stores_of(out), options);
+  return detail::run_all_reduce<Policies, T>(
+      team, 0, team.rank_count(), count, detail::loads_of(in), op, detail::finish_for<Op, T>(team),
+      detail::stores_of(out), options);
 }
 
 /// One rank's part, in ordinary memory of that rank: `count` elements at `in` and `out`.
@@ -162,13 +162,13 @@ outcome<> all_reduce(const rank_handle<Team>& rank, const T* in, T* out, element
     return detail::refuse(std::move(reason));
   }
   constexpr auto all_reduce = collective::all_reduce;
-  const detail::parts_of<all_reduce> parts{count.value(), Team::size, 0};
+  const detail::parts_of<all_reduce> parts{count.value(), rank.team().rank_count(), 0};
   if (error reason = detail::check_memory<T, 1>(parts, rank.rank(), {in}, {out})) {
     return detail::refuse(std::move(reason));
   }
   return detail::run_all_reduce<Policies, T>(
       rank.team(), rank.rank(), rank.rank() + 1, count,
-      detail::everywhere<Team::size>(load_from<T>{in}), op, default_finish_t<Op, T, Team::size>{},
+      detail::everywhere<Team::size>(load_from<T>{in}), op, detail::finish_for<Op, T>(rank.team()),
       detail::everywhere<Team::size>(store_to<T>{out}), options);
 }
 
@@ -185,9 +185,9 @@ outcome<> all_reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag
   if (error reason = detail::check_symmetric(team, in, out)) {
     return detail::refuse(std::move(reason));
   }
-  return detail::run_all_reduce<Policies, T>(team, 0, N, count, detail::loads_of(in), op,
-                                             default_finish_t<Op, T, N>{}, detail::stores_of(out),
-                                             options);
+  return detail::run_all_reduce<Policies, T>(
+      team, 0, team.rank_count(), count, detail::loads_of(in), op, detail::finish_for<Op, T>(team),
+      detail::stores_of(out), options);
 }
 
 /// The same in place.
@@ -209,9 +209,9 @@ outcome<> all_reduce(const rank_handle<team<N, Place, Tag>>& rank,
   if (error reason = detail::check_symmetric(rank.team(), in, out)) {
     return detail::refuse(std::move(reason));
   }
-  return detail::run_all_reduce<Policies, T>(rank.team(), rank.rank(), rank.rank() + 1, count,
-                                             detail::loads_of(in), op, default_finish_t<Op, T, N>{},
-                                             detail::stores_of(out), options);
+  return detail::run_all_reduce<Policies, T>(
+      rank.team(), rank.rank(), rank.rank() + 1, count, detail::loads_of(in), op,
+      detail::finish_for<Op, T>(rank.team()), detail::stores_of(out), options);
 }
 
 }  // namespace peerfold

@@ -45,16 +45,16 @@ outcome<> all_to_all(const rank_handle<Team>& rank, const T* in, T* out, element
 template <class Policies = symmetric_exchange_policies, int N, class Place, class Tag, element T>
 outcome<> all_to_all(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                      symmetric_buffer<T, N, Tag>& out, const call_options& options = {}) {
-  return detail::copy_in_symmetric<collective::all_to_all, Policies>(team, 0, N, in, out, 0,
-                                                                     options);
+  return detail::copy_in_symmetric<collective::all_to_all, Policies>(team, 0, team.rank_count(), in,
+                                                                     out, 0, options);
 }
 
 /// The same in place: what arrives takes the place of what was sent.
 template <class Policies = exchange_policies, int N, class Place, class Tag, element T>
 outcome<> all_to_all(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer,
                      const call_options& options = {}) {
-  return detail::copy_in_symmetric<collective::all_to_all, Policies>(team, 0, N, buffer, buffer, 0,
-                                                                     options);
+  return detail::copy_in_symmetric<collective::all_to_all, Policies>(team, 0, team.rank_count(),
+                                                                     buffer, buffer, 0, options);
 }
 
 /// One rank's part, from symmetric memory to symmetric memory, or in place (in is out).
@@ -74,8 +74,8 @@ outcome<> transform_all_to_all(Team& team, element_count count,
                                const std::array<Load, Team::size>& loads,
                                const std::array<Store, Team::size>& stores,
                                const call_options& options = {}) {
-  return detail::copy_with_functors<collective::all_to_all, Policies>(team, 0, Team::size, count, 0,
-                                                                      loads, stores, options);
+  return detail::copy_with_functors<collective::all_to_all, Policies>(
+      team, 0, team.rank_count(), count, 0, loads, stores, options);
 }
 
 /// One rank's part of the same.

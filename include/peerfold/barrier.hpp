@@ -44,7 +44,7 @@ outcome<> run_barrier(Team& team, int first, int last, const call_options& optio
 /// that the call itself does not.)
 template <class Policies = policies<one_shot_packet>, int N, class Place, class Tag>
 outcome<> barrier(team<N, Place, Tag>& team, const call_options& options = {}) {
-  return detail::run_barrier<Policies>(team, 0, N, options);
+  return detail::run_barrier<Policies>(team, 0, team.rank_count(), options);
 }
 
 /// One rank's part.

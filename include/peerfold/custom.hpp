@@ -90,9 +90,9 @@ outcome<> run_custom_ranks(Team& team, int first, int last, element_count count,
     return refuse(bad_argument("options.policy: " + std::string{to_string(options.policy)} +
                                "; a custom collective is its own policy, leave it unset"));
   }
-  if (parts < 1 || parts > Team::size) {
+  if (parts < 1 || parts > team.rank_count()) {
     return refuse(bad_argument("parts: " + std::to_string(parts) + "; a tile has 1 to " +
-                               std::to_string(Team::size) + " shares, one a rank at most"));
+                               std::to_string(team.rank_count()) + " shares, one a rank at most"));
   }
   call_signature call;
   call.which = collective::custom;
@@ -119,7 +119,7 @@ outcome<> run_custom_ranks(Team& team, int first, int last, element_count count,
 template <int N, class Place, class Tag, class Make>
 outcome<> run_custom(team<N, Place, Tag>& team, element_count count, int parts, const Make& make,
                      const call_options& options = {}) {
-  return detail::run_custom_ranks(team, 0, N, count, parts, make, options);
+  return detail::run_custom_ranks(team, 0, team.rank_count(), count, parts, make, options);
 }
 
 /// One rank's part of the same; make is called with its rank, and may be with others.

@@ -46,16 +46,16 @@ outcome<> gather(const rank_handle<Team>& rank, const T* in, T* out, element_cou
 template <class Policies = symmetric_exchange_policies, int N, class Place, class Tag, element T>
 outcome<> gather(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                  symmetric_buffer<T, N, Tag>& out, int root, const call_options& options = {}) {
-  return detail::copy_in_symmetric<collective::gather, Policies>(team, 0, N, in, out, root,
-                                                                 options);
+  return detail::copy_in_symmetric<collective::gather, Policies>(team, 0, team.rank_count(), in,
+                                                                 out, root, options);
 }
 
 /// The same in place: rank r gives the r-th of N equal parts of its buffer.
 template <class Policies = symmetric_exchange_policies, int N, class Place, class Tag, element T>
 outcome<> gather(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer, int root,
                  const call_options& options = {}) {
-  return detail::copy_in_symmetric<collective::gather, Policies>(team, 0, N, buffer, buffer, root,
-                                                                 options);
+  return detail::copy_in_symmetric<collective::gather, Policies>(team, 0, team.rank_count(), buffer,
+                                                                 buffer, root, options);
 }
 
 /// One rank's part, from symmetric memory to symmetric memory, or in place (in is out).
@@ -75,8 +75,8 @@ outcome<> transform_gather(Team& team, element_count count, int root,
                            const std::array<Load, Team::size>& loads,
                            const std::array<Store, Team::size>& stores,
                            const call_options& options = {}) {
-  return detail::copy_with_functors<collective::gather, Policies>(team, 0, Team::size, count, root,
-                                                                  loads, stores, options);
+  return detail::copy_with_functors<collective::gather, Policies>(team, 0, team.rank_count(), count,
+                                                                  root, loads, stores, options);
 }
 
 /// One rank's part of the same.

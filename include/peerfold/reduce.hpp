@@ -30,7 +30,7 @@ outcome<> reduce(Team& team, const std::array<const T*, Team::size>& in,
                  const std::array<T*, Team::size>& out, element_count count, const Op& op, int root,
                  const call_options& options = {}) {
   return detail::fold_in_memory<collective::reduce, Policies, T>(
-      team, 0, in, out, count, root, op, default_finish_t<Op, T, Team::size>{},
+      team, 0, in, out, count, root, op, detail::finish_for<Op, T>(team),
       detail::all_ranks<Team::size>(), options);
 }
 
@@ -40,8 +40,8 @@ template <class Policies = rooted_policies, class Team, element T, class Op>
 outcome<> reduce(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                  const Op& op, int root, const call_options& options = {}) {
   return detail::fold_in_memory<collective::reduce, Policies, T, Team, 1>(
-      rank.team(), rank.rank(), {in}, {out}, count, root, op, default_finish_t<Op, T, Team::size>{},
-      detail::all_ranks<Team::size>(), options);
+      rank.team(), rank.rank(), {in}, {out}, count, root, op,
+      detail::finish_for<Op, T>(rank.team()), detail::all_ranks<Team::size>(), options);
 }
 
 /// All ranks of the team at once, in symmetric memory: in and out have the same
@@ -51,7 +51,8 @@ outcome<> reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& i
                  symmetric_buffer<T, N, Tag>& out, const Op& op, int root,
                  const call_options& options = {}) {
   return detail::fold_in_symmetric<collective::reduce, Policies>(
-      team, 0, N, in, out, root, op, default_finish_t<Op, T, N>{}, detail::all_ranks<N>(), options);
+      team, 0, team.rank_count(), in, out, root, op, detail::finish_for<Op, T>(team),
+      detail::all_ranks<N>(), options);
 }
 
 /// The same in place; other ranks' buffers stay as they are.
@@ -67,8 +68,8 @@ outcome<> reduce(const rank_handle<team<N, Place, Tag>>& rank,
                  const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                  const Op& op, int root, const call_options& options = {}) {
   return detail::fold_in_symmetric<collective::reduce, Policies>(
-      rank.team(), rank.rank(), rank.rank() + 1, in, out, root, op, default_finish_t<Op, T, N>{},
-      detail::all_ranks<N>(), options);
+      rank.team(), rank.rank(), rank.rank() + 1, in, out, root, op,
+      detail::finish_for<Op, T>(rank.team()), detail::all_ranks<N>(), options);
 }
 
 /// All ranks of the team at once, with functors of the caller's: loads[r](i) is
@@ -81,8 +82,8 @@ outcome<> transform_reduce(Team& team, element_count count, int root,
                            const Finish& finish, const std::array<Store, Team::size>& stores,
                            const call_options& options = {}) {
   return detail::fold_with_functors<collective::reduce, Policies>(
-      team, 0, Team::size, count, root, loads, op, finish, stores, detail::all_ranks<Team::size>(),
-      options);
+      team, 0, team.rank_count(), count, root, loads, op, finish, stores,
+      detail::all_ranks<Team::size>(), options);
 }
 
 /// One rank's part of the same.

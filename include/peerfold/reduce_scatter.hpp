@@ -31,7 +31,7 @@ outcome<> reduce_scatter(Team& team, const std::array<const T*, Team::size>& in,
                          const std::array<T*, Team::size>& out, element_count count, const Op& op,
                          const call_options& options = {}) {
   return detail::fold_in_memory<collective::reduce_scatter, Policies, T>(
-      team, 0, in, out, count, 0, op, default_finish_t<Op, T, Team::size>{},
+      team, 0, in, out, count, 0, op, detail::finish_for<Op, T>(team),
       detail::all_ranks<Team::size>(), options);
 }
 
@@ -41,7 +41,7 @@ template <class Policies = exchange_policies, class Team, element T, class Op>
 outcome<> reduce_scatter(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                          const Op& op, const call_options& options = {}) {
   return detail::fold_in_memory<collective::reduce_scatter, Policies, T, Team, 1>(
-      rank.team(), rank.rank(), {in}, {out}, count, 0, op, default_finish_t<Op, T, Team::size>{},
+      rank.team(), rank.rank(), {in}, {out}, count, 0, op, detail::finish_for<Op, T>(rank.team()),
       detail::all_ranks<Team::size>(), options);
 }
 
@@ -52,7 +52,8 @@ outcome<> reduce_scatter(team<N, Place, Tag>& team, const symmetric_buffer<T, N,
                          symmetric_buffer<T, N, Tag>& out, const Op& op,
                          const call_options& options = {}) {
   return detail::fold_in_symmetric<collective::reduce_scatter, Policies>(
-      team, 0, N, in, out, 0, op, default_finish_t<Op, T, N>{}, detail::all_ranks<N>(), options);
+      team, 0, team.rank_count(), in, out, 0, op, detail::finish_for<Op, T>(team),
+      detail::all_ranks<N>(), options);
 }
 
 /// The same in place: rank r's result takes the r-th of N equal parts of its buffer.
@@ -68,8 +69,8 @@ outcome<> reduce_scatter(const rank_handle<team<N, Place, Tag>>& rank,
                          const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                          const Op& op, const call_options& options = {}) {
   return detail::fold_in_symmetric<collective::reduce_scatter, Policies>(
-      rank.team(), rank.rank(), rank.rank() + 1, in, out, 0, op, default_finish_t<Op, T, N>{},
-      detail::all_ranks<N>(), options);
+      rank.team(), rank.rank(), rank.rank() + 1, in, out, 0, op,
+      detail::finish_for<Op, T>(rank.team()), detail::all_ranks<N>(), options);
 }
 
 /// All ranks of the team at once, with functors of the caller's: loads[r](i) is
@@ -83,8 +84,8 @@ outcome<> transform_reduce_scatter(Team& team, element_count count,
                                    const std::array<Store, Team::size>& stores,
                                    const call_options& options = {}) {
   return detail::fold_with_functors<collective::reduce_scatter, Policies>(
-      team, 0, Team::size, count, 0, loads, op, finish, stores, detail::all_ranks<Team::size>(),
-      options);
+      team, 0, team.rank_count(), count, 0, loads, op, finish, stores,
+      detail::all_ranks<Team::size>(), options);
 }
 
 /// One rank's part of the same.

@@ -47,7 +47,7 @@ outcome<> inclusive_scan(Team& team, const std::array<const T*, Team::size>& in,
                          const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_memory<collective::inclusive_scan, Policies, T>(
-      team, 0, in, out, count, 0, op, default_finish_t<Op, T, Team::size>{},
+      team, 0, in, out, count, 0, op, detail::finish_for<Op, T>(team),
       detail::ranks_through_own<Team::size>(), options);
 }
 
@@ -58,7 +58,7 @@ outcome<> inclusive_scan(const rank_handle<Team>& rank, const T* in, T* out, ele
                          const Op& op, const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_memory<collective::inclusive_scan, Policies, T, Team, 1>(
-      rank.team(), rank.rank(), {in}, {out}, count, 0, op, default_finish_t<Op, T, Team::size>{},
+      rank.team(), rank.rank(), {in}, {out}, count, 0, op, detail::finish_for<Op, T>(rank.team()),
       detail::ranks_through_own<Team::size>(), options);
 }
 
@@ -70,8 +70,8 @@ outcome<> inclusive_scan(team<N, Place, Tag>& team, const symmetric_buffer<T, N,
                          const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_symmetric<collective::inclusive_scan, Policies>(
-      team, 0, N, in, out, 0, op, default_finish_t<Op, T, N>{}, detail::ranks_through_own<N>(),
-      options);
+      team, 0, team.rank_count(), in, out, 0, op, detail::finish_for<Op, T>(team),
+      detail::ranks_through_own<N>(), options);
 }
 
 /// The same in place.
@@ -88,8 +88,8 @@ outcome<> inclusive_scan(const rank_handle<team<N, Place, Tag>>& rank,
                          const Op& op, const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_symmetric<collective::inclusive_scan, Policies>(
-      rank.team(), rank.rank(), rank.rank() + 1, in, out, 0, op, default_finish_t<Op, T, N>{},
-      detail::ranks_through_own<N>(), options);
+      rank.team(), rank.rank(), rank.rank() + 1, in, out, 0, op,
+      detail::finish_for<Op, T>(rank.team()), detail::ranks_through_own<N>(), options);
 }
 
 /// All ranks of the team at once, with functors of the caller's: loads[r](i) is
@@ -103,7 +103,7 @@ outcome<> transform_inclusive_scan(Team& team, element_count count,
                                    const std::array<Store, Team::size>& stores,
                                    const call_options& options = {}) {
   return detail::fold_with_functors<collective::inclusive_scan, Policies>(
-      team, 0, Team::size, count, 0, loads, op, finish, stores,
+      team, 0, team.rank_count(), count, 0, loads, op, finish, stores,
       detail::ranks_through_own<Team::size>(), options);
 }
 
@@ -127,7 +127,7 @@ outcome<> exclusive_scan(Team& team, const std::array<const T*, Team::size>& in,
                          const T& initial, const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_memory<collective::exclusive_scan, Policies, T>(
-      team, 0, in, out, count, 0, op, default_finish_t<Op, T, Team::size>{},
+      team, 0, in, out, count, 0, op, detail::finish_for<Op, T>(team),
       detail::ranks_before_own<Team::size>(detail::widened<T>(initial)), options);
 }
 
@@ -138,7 +138,7 @@ outcome<> exclusive_scan(const rank_handle<Team>& rank, const T* in, T* out, ele
                          const Op& op, const T& initial, const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_memory<collective::exclusive_scan, Policies, T, Team, 1>(
-      rank.team(), rank.rank(), {in}, {out}, count, 0, op, default_finish_t<Op, T, Team::size>{},
+      rank.team(), rank.rank(), {in}, {out}, count, 0, op, detail::finish_for<Op, T>(rank.team()),
       detail::ranks_before_own<Team::size>(detail::widened<T>(initial)), options);
 }
 
@@ -150,7 +150,7 @@ outcome<> exclusive_scan(team<N, Place, Tag>& team, const symmetric_buffer<T, N,
                          const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_symmetric<collective::exclusive_scan, Policies>(
-      team, 0, N, in, out, 0, op, default_finish_t<Op, T, N>{},
+      team, 0, team.rank_count(), in, out, 0, op, detail::finish_for<Op, T>(team),
       detail::ranks_before_own<N>(detail::widened<T>(initial)), options);
 }
 
@@ -168,7 +168,8 @@ outcome<> exclusive_scan(const rank_handle<team<N, Place, Tag>>& rank,
                          const Op& op, const T& initial, const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
   return detail::fold_in_symmetric<collective::exclusive_scan, Policies>(
-      rank.team(), rank.rank(), rank.rank() + 1, in, out, 0, op, default_finish_t<Op, T, N>{},
+      rank.team(), rank.rank(), rank.rank() + 1, in, out, 0, op,
+      detail::finish_for<Op, T>(rank.team()),
       detail::ranks_before_own<N>(detail::widened<T>(initial)), options);
 }
 
@@ -183,7 +184,7 @@ outcome<> transform_exclusive_scan(Team& team, element_count count,
                                    const std::array<Store, Team::size>& stores,
                                    const call_options& options = {}) {
   return detail::fold_with_functors<collective::exclusive_scan, Policies>(
-      team, 0, Team::size, count, 0, loads, op, finish, stores,
+      team, 0, team.rank_count(), count, 0, loads, op, finish, stores,
       detail::ranks_before_own<Team::size>(
           static_cast<accumulator_t<detail::loaded_t<Load>>>(initial)),
       options);

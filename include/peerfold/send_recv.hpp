@@ -39,6 +39,7 @@ struct transfers {
   static constexpr const char* in_place_form = "let them coincide (in place, the same rank)";
 
   std::size_t count;
+  int ranks;
   std::array<int, N> to;
   std::array<int, N> from;
 
@@ -56,22 +57,25 @@ struct transfers {
 
 /// A rank that one of another team's calls names.
 template <class Team>
-[[nodiscard]] error check_partner(const char* name, int rank) {
-  if (rank >= 0 && rank < Team::size) return {};
+[[nodiscard]] error check_partner(const Team& team, const char* name, int rank) {
+  if (team.ranks() == nullptr) {
+    return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
+  }
+  if (rank >= 0 && rank < team.rank_count()) return {};
   return bad_argument(std::string{name} + ": " + std::to_string(rank) +
-                      "; this team has ranks 0 to " + std::to_string(Team::size - 1));
+                      "; this team has ranks 0 to " + std::to_string(team.rank_count() - 1));
 }
 
 /// The transfers in which rank r sends to to[r], where that is not -1.
 template <class Team>
-[[nodiscard]] error check_destinations(const std::array<int, Team::size>& to,
+[[nodiscard]] error check_destinations(const Team& team, const std::array<int, Team::size>& to,
                                        std::array<int, Team::size>& from) {
   from.fill(-1);
-  for (int r = 0; r < Team::size; ++r) {
+  for (int r = 0; r < team.rank_count(); ++r) {
     const int receiver = to[static_cast<std::size_t>(r)];
     if (receiver == -1) continue;
     const std::string name = "to[" + std::to_string(r) + ']';
-    if (error reason = check_partner<Team>(name.c_str(), receiver)) return reason;
+    if (error reason = check_partner(team, name.c_str(), receiver)) return reason;
     int& sender = from[static_cast<std::size_t>(receiver)];
     if (sender >= 0) {
       return bad_argument(name + ": rank " + std::to_string(receiver) + " receives from rank " +
@@ -93,16 +97,18 @@ outcome<> run_transfers(Team& team, int first, const transfers<Team::size>& pair
   }
   const auto loads = loads_of(at_ranks<n>(first, in));
   const auto stores = stores_of(at_ranks<n>(first, out));
-  const policy selected = select_exchange(collective::send_recv, n, pairs.count * sizeof(T), false);
+  const policy selected =
+      select_exchange(collective::send_recv, team.rank_count(), pairs.count * sizeof(T), false);
   return with_policy<collective::send_recv, Policies>(options, selected, [&]<policy P>() {
-    using body = copy_body<T, P, collective::send_recv, algorithm::pair_route,
-                           transport::some_peers, load_from<T>, store_to<T>>;
+    using peers_type = transport::some_peers_of<n>;
+    using body = copy_body<T, P, collective::send_recv, algorithm::pair_route, peers_type,
+                           load_from<T>, store_to<T>>;
     return launch_bodies(
-        team, first, first + static_cast<int>(M), pairs.count, 1,
+        team, first, end_of<M>(team, first), pairs.count, 1,
         signature_of<P, T>(collective::send_recv), options,
         [&](std::size_t r, const transport::tiling& tiles) {
           const algorithm::pair_route route{static_cast<int>(r), pairs.to[r], pairs.from[r]};
-          transport::some_peers peers;
+          peers_type peers;
           if (route.to >= 0 && route.to != route.rank) peers.give_to(route.to);
           if (route.from >= 0 && route.from != route.rank) peers.get_from(route.from);
           return body{tiles, route, loads[r].data != stores[r].data, peers, loads[r], stores[r]};
@@ -117,7 +123,7 @@ outcome<> run_own_transfers(const rank_handle<Team>& rank, int to, const T* in, 
   if (error reason = check_call(rank.team(), count, sizeof(T), options)) {
     return refuse(std::move(reason));
   }
-  transfers<Team::size> pairs{count.value(), {}, {}};
+  transfers<Team::size> pairs{count.value(), rank.team().rank_count(), {}, {}};
   pairs.to.fill(-1);
   pairs.from.fill(-1);
   pairs.to[static_cast<std::size_t>(rank.rank())] = to;
@@ -146,8 +152,8 @@ outcome<> send_recv(Team& team, const std::array<int, Team::size>& to,
   if (error reason = detail::check_call(team, count, sizeof(T), options)) {
     return detail::refuse(std::move(reason));
   }
-  detail::transfers<Team::size> pairs{count.value(), to, {}};
-  if (error reason = detail::check_destinations<Team>(to, pairs.from)) {
+  detail::transfers<Team::size> pairs{count.value(), team.rank_count(), to, {}};
+  if (error reason = detail::check_destinations(team, to, pairs.from)) {
     return detail::refuse(std::move(reason));
   }
   return detail::run_transfers<Policies, T>(team, 0, pairs, in, out, options);
@@ -158,9 +164,9 @@ outcome<> send_recv(Team& team, const std::array<int, Team::size>& to,
 template <class Policies = exchange_policies, class Team, element T>
 outcome<> send_recv(const rank_handle<Team>& rank, int to, const T* in, int from, T* out,
                     element_count count, const call_options& options = {}) {
-  if (error reason = detail::check_partner<Team>("to", to))
+  if (error reason = detail::check_partner(rank.team(), "to", to))
     return detail::refuse(std::move(reason));
-  if (error reason = detail::check_partner<Team>("from", from)) {
+  if (error reason = detail::check_partner(rank.team(), "from", from)) {
     return detail::refuse(std::move(reason));
   }
   if ((to == rank.rank()) != (from == rank.rank())) {
@@ -174,7 +180,7 @@ outcome<> send_recv(const rank_handle<Team>& rank, int to, const T* in, int from
 template <class Policies = exchange_policies, class Team, element T>
 outcome<> send(const rank_handle<Team>& rank, int to, const T* in, element_count count,
                const call_options& options = {}) {
-  if (error reason = detail::check_partner<Team>("to", to))
+  if (error reason = detail::check_partner(rank.team(), "to", to))
     return detail::refuse(std::move(reason));
   if (error reason = detail::check_own("to", to, rank.rank())) {
     return detail::refuse(std::move(reason));
@@ -186,7 +192,7 @@ outcome<> send(const rank_handle<Team>& rank, int to, const T* in, element_count
 template <class Policies = exchange_policies, class Team, element T>
 outcome<> recv(const rank_handle<Team>& rank, int from, T* out, element_count count,
                const call_options& options = {}) {
-  if (error reason = detail::check_partner<Team>("from", from)) {
+  if (error reason = detail::check_partner(rank.team(), "from", from)) {
     return detail::refuse(std::move(reason));
   }
   if (error reason = detail::check_own("from", from, rank.rank())) {

@@ -13,7 +13,8 @@
 namespace peerfold {
 
 /// Calls f.template operator()<N>() for the N of Counts that equals `ranks`; only those are
-/// instantiated. errc::invalid_argument if there is none.
+/// instantiated. If there is none, and run_time_ranks is among them, that stands for 1 to 72 ranks;
+/// otherwise errc::invalid_argument.
 ///
 ///   with_rank_count<2, 4, 8>(devices.size(), [&]<int N>() {
 ///     auto team = gpu_team<N>::on_devices(devices);
@@ -22,13 +23,19 @@ namespace peerfold {
 template <int... Counts, class F>
   requires(sizeof...(Counts) > 0 && (rank_count<Counts> && ...))
 outcome<> with_rank_count(std::size_t ranks, F&& f) {
-  const bool found = ((ranks == static_cast<std::size_t>(Counts)
-                           ? (static_cast<void>(f.template operator()<Counts>()), true)
-                           : false) ||
-                      ...);
-  if (found) return detail::accept();
+  const auto call_if = [&]<int N>(bool chosen) {
+    if (chosen) static_cast<void>(f.template operator()<N>());
+    return chosen;
+  };
+  const bool found =
+      (call_if.template operator()<Counts>(ranks == static_cast<std::size_t>(Counts)) || ...);
+  const bool counted = ranks >= 1 && ranks <= static_cast<std::size_t>(run_time_ranks);
+  if (found || (call_if.template operator()<Counts>(counted && !counts_ranks_early<Counts>) || ...))
+    return detail::accept();
   std::string known;
-  ((known += (known.empty() ? "" : ", ") + std::to_string(Counts)), ...);
+  ((known += (known.empty() ? "" : ", ") +
+             (counts_ranks_early<Counts> ? "" : std::string{"1 to "}) + std::to_string(Counts)),
+   ...);
   return detail::refuse({errc::invalid_argument, "ranks: " + std::to_string(ranks) +
                                                      "; this call was compiled for " + known});
 }

@@ -33,6 +33,8 @@ struct lone_context {
   using group_type = lone_group;
   int self = 0;
   int rank() const { return self; }
+  int ranks() const { return N; }
+  int rank_after(int step) const { return peerfold::rank_after(N, self, step); }
   int block() const { return 0; }
   int blocks() const { return 1; }
   lone_group group() const { return {}; }
@@ -260,7 +262,7 @@ class copy_engine {
   }
 
   void send(int step, const transport::tile& x, const fragment_type& values) {
-    const int to = rank_after<n>(rank_, step);
+    const int to = rank_after(n, rank_, step);
     const int message = commits_ + 1;
     enqueue(
         operation::send, message, to, x, values.get(),

@@ -61,30 +61,30 @@ struct doubled_sums {
 };
 
 template <class Place, int N>
-void custom_steps(report& result) {
-  if (!Place::has(N)) return result.skip();
+void custom_among(int ranks, report& result) {
+  const auto parts = static_cast<std::size_t>(ranks);
   for (const int workers : {1, Place::most_workers}) {
     team_options options;
     options.wait_budget = std::chrono::seconds{60};
     options.channels = {{3}};
     options.workers = workers;
     options.delay_seed = PEERFOLD_DELAYS != 0 ? 17 : 0;
-    auto team = Place::template make_team<N>(options);
+    auto team = Place::template make_team<N>(options, ranks);
     unsigned calls = 0;
     for (const std::size_t part : {std::size_t{0}, std::size_t{1}, std::size_t{33},
                                    std::size_t{1001}, std::size_t{40'003}}) {
       if (short_run() && part > 2000) continue;
       Place place{team};
-      std::array<std::uint32_t*, N> in;
-      std::array<std::uint32_t*, N> out;
-      std::vector<std::vector<std::uint32_t>> given(N);
-      for (int r = 0; r < N; ++r) {
+      std::array<std::uint32_t*, N> in{};
+      std::array<std::uint32_t*, N> out{};
+      std::vector<std::vector<std::uint32_t>> given(parts);
+      for (int r = 0; r < ranks; ++r) {
         const auto i = static_cast<std::size_t>(r);
-        for (std::size_t e = 0; e < part * N; ++e) {
+        for (std::size_t e = 0; e < part * parts; ++e) {
           given[i].push_back(input_value<std::uint32_t>(oracle::operation::mix, calls, r, e));
         }
         for (auto* pointers : {&in, &out}) {
-          std::byte* memory = place.allocate(team, r, part * N * sizeof(std::uint32_t) + 1);
+          std::byte* memory = place.allocate(team, r, part * parts * sizeof(std::uint32_t) + 1);
           place.upload(r, memory, bytes_of(given[i]));
           (*pointers)[i] = reinterpret_cast<std::uint32_t*>(memory);
         }
@@ -94,7 +94,7 @@ void custom_steps(report& result) {
         const auto i = static_cast<std::size_t>(rank);
         return doubled_sums<N>{tiles, part, in[i], out[i], rank};
       };
-      const bool by_ranks = Place::launches_apart(N) && ++calls % 2 == 0;
+      const bool by_ranks = Place::launches_apart(ranks) && ++calls % 2 == 0;
       const std::string where = std::to_string(part) + " elements a part, " +
                                 std::to_string(workers) + " workers" +
                                 (by_ranks ? ", rank calls: " : ": ");
@@ -105,7 +105,7 @@ void custom_steps(report& result) {
           return;
         }
         std::vector<std::thread> threads;
-        for (int r = 0; r < N; ++r) {
+        for (int r = 0; r < ranks; ++r) {
           threads.emplace_back([&, r] {
             recording(result, where, [&] {
               auto rank = team.rank(r);  // by a name
@@ -122,13 +122,13 @@ void custom_steps(report& result) {
         return result.fail(where + failure);
       }
       if (!team.status().ok()) return result.fail(where + team.status().to_string());
-      std::vector<std::uint32_t> column(N);
-      for (int r = 0; r < N; ++r) {
+      std::vector<std::uint32_t> column(parts);
+      for (int r = 0; r < ranks; ++r) {
         const auto found = values_of<std::uint32_t>(
             place.download(r, reinterpret_cast<std::byte*>(out[static_cast<std::size_t>(r)]),
-                           part * N * sizeof(std::uint32_t)));
-        for (std::size_t e = 0; e < part * N; ++e) {
-          for (std::size_t q = 0; q < N; ++q) column[q] = given[q][e];
+                           part * parts * sizeof(std::uint32_t)));
+        for (std::size_t e = 0; e < part * parts; ++e) {
+          for (std::size_t q = 0; q < parts; ++q) column[q] = given[q][e];
           const auto wanted = 2 * oracle::all_reduce<std::uint32_t>(oracle::operation::mix, column);
           if (found[e] == wanted) continue;
           return result.fail(where + "element " + std::to_string(e) + " of rank " +
@@ -136,9 +136,14 @@ void custom_steps(report& result) {
                              std::to_string(wanted));
         }
       }
-      result.count(N, part * N * N);
+      result.count(parts, part * parts * parts);
     }
   }
+}
+template <class Place, int N>
+void custom_steps(report& result) {
+  if (!Place::has(N)) return result.skip();
+  custom_among<Place, N>(N, result);
 }
 
 /// One rank never comes: the others end with the budget, and the first report names it.

@@ -28,14 +28,14 @@ namespace detail {
 /// the report of the odd one must say of its call.
 template <class Place, int N, class Usual, class Odd>
 void disagree(report& result, const std::string& what, int which, const std::string& usual_words,
-              const std::string& odd_words, Usual usual, Odd odd) {
+              const std::string& odd_words, Usual usual, Odd odd, int ranks = N) {
   const std::string where = what + ", rank " + std::to_string(which) + ": ";
   const auto begin = fault_clock::now();
-  fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10})};
+  fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10}), ranks};
   std::vector<std::thread> threads;
-  std::barrier together{N};
+  std::barrier together{ranks};
   std::atomic<int> too_late{0};
-  for (int r = 0; r < N; ++r) {
+  for (int r = 0; r < ranks; ++r) {
     threads.emplace_back([&, r] {
       recording(result, where, [&] {
         const auto i = static_cast<std::size_t>(r);
@@ -59,12 +59,12 @@ void disagree(report& result, const std::string& what, int which, const std::str
     });
   }
   for (std::thread& thread : threads) thread.join();
-  result.count(N, 0);
+  result.count(static_cast<std::size_t>(ranks), 0);
   result.check(bench.place.wait().empty(), where + "the device failed");
   result.check(fault_clock::now() - begin < slack, where + "took too long to end");
 
   const team_status status = bench.team.status();
-  result.check(static_cast<int>(status.size()) + too_late == N && status.size() >= 1,
+  result.check(static_cast<int>(status.size()) + too_late == ranks && status.size() >= 1,
                where + "not every rank reports: " + status.to_string());
   for (const fault_report& report : status) {
     const std::string words = to_string(report);

@@ -52,6 +52,7 @@ struct fake_team {
   static constexpr int size = 3;
   using tag_type = void;
   std::shared_ptr<counting_provider> memory;
+  [[nodiscard]] int rank_count() const { return size; }
   [[nodiscard]] std::uint64_t id() const { return 17; }
   [[nodiscard]] std::shared_ptr<pf::memory::provider> provider() const { return memory; }
 };

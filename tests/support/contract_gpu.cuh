@@ -113,15 +113,19 @@ class gpu_place {
   }
 
   template <int N>
-  static gpu_team<N> make_team(const team_options& options) {
-    return gpu_team<N>::on_devices(devices_of(N), options);
+  static gpu_team<N> make_team(const team_options& options, int ranks = N) {
+    return gpu_team<N>::on_devices(devices_of(ranks), options);
+  }
+  static std::vector<int> run_time_counts() {
+    if (short_run()) return {9};
+    return gpus_wanted() == 1 ? std::vector{1, 2, 9, 16} : std::vector{2, 9, 17, 32};
   }
 
   template <class Team>
   explicit gpu_place(Team& team) {
-    for (int r = 0; r < Team::size; ++r) devices_.push_back(team.device(r));
+    for (int r = 0; r < team.rank_count(); ++r) devices_.push_back(team.device(r));
     // All streams are made before a kernel waits for another.
-    for (int r = 0; r < Team::size; ++r) {
+    for (int r = 0; r < team.rank_count(); ++r) {
       for (int channel = 0; channel < team.channels(); ++channel) stream(r, channel);
     }
   }

@@ -2,7 +2,8 @@
 /// Runs programs in a place. A place is a type like this:
 ///
 ///   template <int N> using team = …;
-///   template <int N> static team<N> make_team(const team_options&);
+///   template <int N> static team<N> make_team(const team_options&, int ranks = N);
+///   static std::vector<int> run_time_counts();  // of teams that count their ranks at run time
 ///   static bool has(int ranks);             // whether such a team can be had here
 ///   static bool launches_apart(int ranks);  // whether its ranks can call for themselves
 ///   static std::vector<setting> settings(int ranks, bool thorough);
@@ -34,6 +35,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <optional>
@@ -100,11 +102,11 @@ class slabs {
   slabs(Place& place, Team& team, std::size_t bytes) {
     if constexpr (Kind == memory_kind::symmetric) {
       symmetric_.emplace(team, bytes);
-      for (int r = 0; r < N; ++r) {
+      for (int r = 0; r < team.rank_count(); ++r) {
         at_[static_cast<std::size_t>(r)] = reinterpret_cast<std::byte*>(symmetric_->data(r));
       }
     } else {
-      for (int r = 0; r < N; ++r) {
+      for (int r = 0; r < team.rank_count(); ++r) {
         at_[static_cast<std::size_t>(r)] = place.allocate(team, r, bytes);
       }
     }
@@ -134,17 +136,17 @@ class issuer {
   void team_call(std::size_t i, const call_options& options) const {
     const auto call = [&]<class C>(C) {
       if constexpr (Kind == memory_kind::ordinary) {
-        std::array<const T*, N> in;
-        std::array<T*, N> out;
-        for (int r = 0; r < N; ++r) {
+        std::array<const T*, N> in{};
+        std::array<T*, N> out{};
+        for (int r = 0; r < team_.rank_count(); ++r) {
           in[static_cast<std::size_t>(r)] = work_.in(slab(r), i, r);
           out[static_cast<std::size_t>(r)] = work_.out(slab(r), i, r);
         }
         call_team<C>(step_of(i), in, out, work_.initial(i), options);
       } else {
-        std::array<load_from<T>, N> loads;
-        std::array<store_to_symmetric<T, N>, N> stores;
-        for (int r = 0; r < N; ++r) {
+        std::array<load_from<T>, N> loads{};
+        std::array<store_to_symmetric<T, N>, N> stores{};
+        for (int r = 0; r < team_.rank_count(); ++r) {
           loads[static_cast<std::size_t>(r)].data = work_.in(slab(r), i, r);
           stores[static_cast<std::size_t>(r)] = store_of(i, r);
         }
@@ -200,8 +202,8 @@ class issuer {
     } else if constexpr (C::which == collective::scatter) {
       scatter<policies>(team_, in, out, s.count, s.root, options);
     } else if constexpr (C::which == collective::send_recv) {
-      std::array<int, N> to;
-      std::copy_n(s.to.begin(), N, to.begin());
+      std::array<int, N> to{};
+      std::copy(s.to.begin(), s.to.end(), to.begin());
       send_recv<policies>(team_, to, in, out, s.count, options);
     } else {
       barrier<policies>(team_, options);
@@ -235,7 +237,7 @@ class issuer {
       scatter<policies>(rank, r == s.root ? in : nullptr, out, s.count, s.root, options);
     } else if constexpr (C::which == collective::send_recv) {
       const int to = s.to[static_cast<std::size_t>(r)];
-      const int from = oracle::sender_to({.ranks = N, .to = s.to}, r);
+      const int from = oracle::sender_to({.ranks = team_.rank_count(), .to = s.to}, r);
       if (to >= 0 && from >= 0) {
         send_recv<policies>(rank, to, in, from, out, s.count, options);
       } else if (to >= 0) {
@@ -253,7 +255,7 @@ class issuer {
   void transform(Caller&& who, const step& s, const Loads& load, const Stores& store,
                  const T& initial, const call_options& options) const {
     using policies = typename C::policies;
-    constexpr default_finish_t<Op, T, N> finish{};
+    const auto finish = make_default_finish<Op, T, N>(team_.rank_count());
     if constexpr (C::which == collective::all_reduce) {
       transform_all_reduce<policies>(who, s.count, load, Op{}, finish, store, options);
     } else if constexpr (C::which == collective::reduce_scatter) {
@@ -282,9 +284,9 @@ class issuer {
   [[nodiscard]] const step& step_of(std::size_t i) const { return work_.steps()[i]; }
   [[nodiscard]] std::byte* slab(int rank) const { return slab_[static_cast<std::size_t>(rank)]; }
   [[nodiscard]] store_to_symmetric<T, N> store_of(std::size_t i, int rank) const {
-    store_to_symmetric<T, N> store;
+    store_to_symmetric<T, N> store{};
     store.data = work_.out(slab(rank), i, rank);
-    for (int q = 0; q < N; ++q) store.peers[q] = work_.out(slab(q), i, q);
+    for (int q = 0; q < team_.rank_count(); ++q) store.peers[q] = work_.out(slab(q), i, q);
     return store;
   }
 
@@ -299,7 +301,8 @@ void run_program(typename Place::template team<N>& team, const program<T>& work,
                  const std::string& where, report& result) {
   Place place{team};
   const slabs<Place, N, Kind> slab{place, team, work.bytes()};
-  for (int r = 0; r < N; ++r) place.upload(r, slab[static_cast<std::size_t>(r)], work.image(r));
+  const int ranks = team.rank_count();
+  for (int r = 0; r < ranks; ++r) place.upload(r, slab[static_cast<std::size_t>(r)], work.image(r));
   place.wait();
 
   const issuer<T, Op, N, Kind, typename Place::template team<N>, slabs<Place, N, Kind>, Calls...>
@@ -318,7 +321,7 @@ void run_program(typename Place::template team<N>& team, const program<T>& work,
     });
   } else {
     std::vector<std::thread> threads;
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < ranks; ++r) {
       for (int channel = 0; channel < team.channels(); ++channel) {
         threads.emplace_back([&, r, channel] {
           recording(result, where, [&] {
@@ -341,30 +344,37 @@ void run_program(typename Place::template team<N>& team, const program<T>& work,
     result.fail(where + ": " + status.to_string());
     return;
   }
-  for (int r = 0; r < N; ++r) {
+  for (int r = 0; r < ranks; ++r) {
     work.check(r, place.download(r, slab[static_cast<std::size_t>(r)], work.bytes()), result);
   }
 }
 
-/// One combination of types and values, on all teams that the place has for it.
+/// One combination of types and values, on all teams of so many ranks that the place has for it.
+template <class Place, class T, class Op, int N, class Policies, memory_kind Kind, collective Which>
+void run_with_ranks(int ranks, bool thorough, std::size_t most_bytes, report& result) {
+  constexpr oracle::operation op = operation_of<Op>();
+  std::vector<peerfold::policy> policies(Policies::list.begin(), Policies::list.end());
+  policies.push_back(automatic);
+  for (const setting& chosen : Place::settings(ranks, thorough)) {
+    const std::string name = std::to_string(ranks) + " ranks, " + chosen.name;
+    recording(result, name, [&] {
+      auto team = Place::template make_team<N>(chosen.options, ranks);
+      const geometry where{sizeof(T), ranks, team.channels(), team.ranks()->shape(0),
+                           std::min(chosen.most_bytes, most_bytes)};
+      const program<T> work{op, ranks, make_steps(where, Which, policies), 1};
+      run_program<Place, T, Op, N, Kind, called<Which, Policies>>(team, work, chosen.who, name,
+                                                                  result);
+    });
+    if (!result.ok()) return;
+  }
+}
+
+/// The same of N ranks.
 template <class Place, class T, class Op, int N, class Policies, memory_kind Kind, bool Thorough,
           collective Which = collective::all_reduce>
 void run_combination(report& result) {
   if (!Place::has(N)) return result.skip();
-  constexpr oracle::operation op = operation_of<Op>();
-  std::vector<peerfold::policy> policies(Policies::list.begin(), Policies::list.end());
-  policies.push_back(automatic);
-  for (const setting& chosen : Place::settings(N, Thorough)) {
-    recording(result, chosen.name, [&] {
-      auto team = Place::template make_team<N>(chosen.options);
-      const geometry where{sizeof(T), N, team.channels(), team.ranks()->shape(0),
-                           chosen.most_bytes};
-      const program<T> work{op, N, make_steps(where, Which, policies), 1};
-      run_program<Place, T, Op, N, Kind, called<Which, Policies>>(team, work, chosen.who,
-                                                                  chosen.name, result);
-    });
-    if (!result.ok()) return;
-  }
+  run_with_ranks<Place, T, Op, N, Policies, Kind, Which>(N, Thorough, SIZE_MAX, result);
 }
 
 }  // namespace peerfold::test

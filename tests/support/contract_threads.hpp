@@ -79,8 +79,20 @@ class threads_place {
   }
 
   template <int N>
-  static thread_team<N> make_team(const team_options& options) {
-    return thread_team<N>::on_threads(options);
+  static thread_team<N> make_team(const team_options& options, [[maybe_unused]] int ranks = N) {
+    if constexpr (counts_ranks_early<N>) {
+      return thread_team<N>::on_threads(options);
+    } else {
+      return thread_team<N>::on_threads(ranks, options);
+    }
+  }
+  static std::vector<int> run_time_counts() {
+    if (short_run()) return {9};
+#if defined(__SANITIZE_THREAD__)
+    return {2, 9, 17};
+#else
+    return {1, 2, 3, 8, 9, 16, 17, 33, 72};
+#endif
   }
 
   template <class Team>

@@ -34,3 +34,25 @@ TEST_CASE("a rank count that was not compiled is refused in words") {
     }
   }
 }
+
+TEST_CASE("a rank count of run time stands for all that were not compiled") {
+  for (const std::size_t ranks : {1u, 2u, 3u, 4u, 9u, 71u, 72u}) {
+    int called = 0;
+    pf::with_rank_count<pf::run_time_ranks, 2, 4>(ranks, [&]<int N>() {
+      ++called;
+      CHECK(N == (ranks == 2 || ranks == 4 ? static_cast<int>(ranks) : pf::run_time_ranks));
+    });
+    CHECK(called == 1);
+  }
+  for (const std::size_t ranks : {0u, 73u}) {
+    try {
+      pf::with_rank_count<2, pf::run_time_ranks>(ranks, [&]<int N>() { FAIL("called for " << N); });
+      FAIL("not refused");
+    } catch (const pf::error& reason) {
+      const std::string text = reason.what();
+      CHECK(reason.code() == pf::errc::invalid_argument);
+      CHECK(text.find("ranks: " + std::to_string(ranks)) != std::string::npos);
+      CHECK(text.find("2, 1 to 72") != std::string::npos);
+    }
+  }
+}

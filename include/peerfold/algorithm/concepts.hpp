@@ -26,6 +26,8 @@ concept context = requires(C& c) {
   requires C::size >= 1;
   requires group<typename C::group_type>;
   { c.rank() } -> stl::same_as<int>;
+  { c.ranks() } -> stl::same_as<int>;
+  { c.rank_after(1) } -> stl::same_as<int>;  // the rank a step after this one, in ring order
   { c.block() } -> stl::same_as<int>;
   { c.blocks() } -> stl::same_as<int>;
 };

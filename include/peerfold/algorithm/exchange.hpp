@@ -31,13 +31,17 @@ template <context Context, class Transport, route Route, class Load, class Store
   requires copying_transport<Transport, Load, Store>
 PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& tiles,
                           const Route& route, bool keeps, const Load& load, const Store& store) {
-  constexpr int n = Context::size;
+  constexpr int size = Context::size;
   constexpr uint32_t lag = Transport::traits.lag;
   constexpr bool pieces = Transport::traits.most_pieces > 1;
   using fragment = typename Transport::fragment_type;
+  const int n = c.ranks();
   // Code for many peers is short where there is much to send to each.
-  [[maybe_unused]] constexpr int peers_at_once = lag == 0 || n <= 4 ? n : 1;
-  constexpr int parts = Route::one_source ? 1 : n;
+  [[maybe_unused]] constexpr int all_at_once = counts_ranks_early<size> ? size : 1;
+  [[maybe_unused]] constexpr int peers_at_once = lag == 0 || size <= 4 ? all_at_once : 1;
+  // Whether all that a tile has for others is held at once.
+  constexpr bool holds_parts = Route::one_source || counts_ranks_early<size>;
+  constexpr int parts = Route::one_source || !holds_parts ? 1 : size;
   const int self = c.rank();
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
@@ -48,7 +52,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     t.store(x, mine, t.destination(x, store_at(store, route.target(self))));
   };
   const auto send = [&](int p, const transport::tile& x, const fragment& values) {
-    if (Route::complete || route.sends(self, rank_after<n>(self, p))) {
+    if (Route::complete || route.sends(self, c.rank_after(p))) {
       t.send(p, x, values);
     } else {
       t.send(p, transport::tile{}, fragment{});
@@ -65,7 +69,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     return t.destination(x, store_at(store, route.target(q)));
   };
   const auto store_all = [&](const transport::tile& x, const typename Transport::arrivals& theirs) {
-    PEERFOLD_UNROLL
+    PEERFOLD_UNROLL_BY(all_at_once)
     for (int q = 0; q < n; ++q) {
       if (q != self && (Route::complete || route.sends(q, self))) {
         t.store_from(q, x, theirs, place_of(q, x));
@@ -73,8 +77,8 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     }
   };
   const auto deliver = [&](const transport::tile& x) {
-    if constexpr (n == 2) {
-      const int q = rank_after<n>(self, 1);
+    if constexpr (size == 2) {
+      const int q = c.rank_after(1);
       const auto place = place_of(q, x);  // before the wait
       const auto theirs = receive(x);
       if (theirs && (Route::complete || route.sends(q, self))) t.store_from(q, x, theirs, place);
@@ -86,30 +90,42 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     }
   };
   const bool keeps_own = keeps && route.sends(self, self);
-  const bool reads = keeps_own || sends_any<n>(route, self);
+  const bool reads = keeps_own || sends_any(route, n, self);
   struct parts_in_hand {
     fragment of[parts];
   };
   // What tile x holds for the ranks from this one on, or for all.
   const auto load_parts = [&](const transport::tile& x) {
-    parts_in_hand values;
-    PEERFOLD_UNROLL
-    for (int p = 0; p < parts; ++p) {
-      const int to = rank_after<n>(self, p);
-      const bool wanted = Route::one_source ? reads : Route::complete || route.sends(self, to);
-      values.of[p] = wanted ? part_for(x, to) : fragment{};
+    if constexpr (!holds_parts) {
+      return parts_in_hand{};
+    } else {
+      parts_in_hand values;
+      PEERFOLD_UNROLL
+      for (int p = 0; p < parts; ++p) {
+        const int to = p == 0 ? self : c.rank_after(p);
+        const bool wanted = Route::one_source ? reads : Route::complete || route.sends(self, to);
+        values.of[p] = wanted ? part_for(x, to) : fragment{};
+      }
+      return values;
     }
-    return values;
   };
   if constexpr (lag == 0) {
     transport::tile x = tiles.at(ahead);
     parts_in_hand values = load_parts(x);  // before anything else: it takes long
     if (ahead >= tiles.tiles()) return true;
     for (;;) {
-      PEERFOLD_UNROLL
-      for (int p = 1; p < n; ++p) send(p, x, values.of[p % parts]);
+      PEERFOLD_UNROLL_BY(all_at_once)
+      for (int p = 1; p < n; ++p) {
+        if constexpr (holds_parts) {
+          send(p, x, values.of[p % parts]);
+        } else {
+          const int to = c.rank_after(p);
+          const bool wanted = Route::complete || route.sends(self, to);
+          send(p, x, wanted ? part_for(x, to) : fragment{});
+        }
+      }
       t.commit();
-      if (keeps_own) keep(x, values.of[0]);
+      if (keeps_own) keep(x, holds_parts ? values.of[0] : part_for(x, self));
       ahead += blocks;
       const bool last = ahead >= tiles.tiles();
       const transport::tile y = tiles.at(ahead);
@@ -129,7 +145,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
       const transport::tile x = tiles.at(index);
       PEERFOLD_UNROLL_BY(peers_at_once)
       for (int p = 1; p < n; ++p) {
-        const int to = rank_after<n>(self, p);
+        const int to = c.rank_after(p);
         if (Route::complete || route.sends(self, to)) {
           if constexpr (!Route::one_source) next = part_for(x, to);
           send_piece<pieces>(t, p, x, next, piece);
@@ -182,7 +198,8 @@ template <template <int, class, class> class Mover, context Context, class Trans
 PEERFOLD_HD
     bool exchange_direct(Context& c, Transport& t, const transport::tiling& tiles,
                          const Route& route, bool keeps, const Load& load, const Store& store) {
-  constexpr int n = Context::size;
+  constexpr int size = Context::size;
+  const int n = c.ranks();
   const int self = c.rank();
   const auto blocks = static_cast<uint32_t>(c.blocks());
   const auto first = static_cast<uint32_t>(c.block());
@@ -198,29 +215,33 @@ PEERFOLD_HD
   static_cast<void>(t.receive(transport::tile{}));
   if (!t.release()) return false;
 
-  const auto store_of = [&store, own = route.target(self), self](int step) {
-    return store_at(store.at_rank(rank_after<n>(self, step)), own);
+  const auto store_of = [&c, &store, own = route.target(self)](int step) {
+    return store_at(store.at_rank(step == 0 ? c.rank() : c.rank_after(step)), own);
   };
-  Mover<n, Transport, decltype(store_of)> mover{c, t, store_of};
-  uint32_t receivers = keeps && route.sends(self, self) ? 1u : 0u;
+  Mover<size, Transport, decltype(store_of)> mover{c, t, store_of};
+  rank_set<size> receivers;  // by their steps from here
+  if (keeps && route.sends(self, self)) receivers.add(0);
   for (int p = 1; p < n; ++p) {
-    if (route.sends(self, rank_after<n>(self, p))) receivers |= 1u << p;
+    if (route.sends(self, c.rank_after(p))) receivers.add(p);
   }
-  for (uint32_t i = first; receivers != 0 && i < tiles.tiles(); i += blocks) {
+  for (uint32_t i = first; !receivers.empty() && i < tiles.tiles(); i += blocks) {
     const transport::tile x = tiles.at(i);
     // With one peer what stays here is loaded again: two H200 move 335 GB/s by 16 blocks so, and
     // 300 if both stores wait for one load.
-    if constexpr (Route::one_source && n > 2) {
+    if constexpr (Route::one_source && size > 2) {
       mover.move(x, load_at(load, route.source(self)), receivers);
     } else {
       // Unrolled, the next part is loaded while this one is stored; what is one part would be
       // loaded once.
-      [[maybe_unused]] constexpr int at_once = !Route::one_source && n == 2 ? n : 1;
+      [[maybe_unused]] constexpr int at_once = !Route::one_source && size == 2 ? size : 1;
       PEERFOLD_UNROLL_BY(at_once)
       for (int p = 1; p <= n; ++p) {  // the own part while the links are at work
-        const int step = p % n;
-        if ((receivers >> step & 1u) == 0) continue;
-        mover.move(x, load_at(load, route.source(rank_after<n>(self, step))), 1u << step);
+        const int step = p < n ? p : 0;
+        if (!receivers.has(step)) continue;
+        const int to = step == 0 ? self : c.rank_after(step);
+        rank_set<size> only;
+        only.add(step);
+        mover.move(x, load_at(load, route.source(to)), only);
       }
     }
   }

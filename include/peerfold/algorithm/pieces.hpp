@@ -24,9 +24,10 @@ PEERFOLD_HD void for_each_piece(const transport::tiling& tiles, uint32_t first, 
   }
 }
 
-/// Whether this step only sends ahead, where `idle` is how many more steps would: what a block
-/// receives lags behind what it sends. Once nothing is left to send, before tile `end`, the steps
-/// between are left out: `ahead`, the step's tile, moves on to the first step that receives.
+/// Whether this step only sends ahead. `ahead` is the tile that it sends, `idle` counts the steps
+/// before the first that receives: what a block receives lags behind what it sends. Where the next
+/// step has nothing to send (ahead + stride >= end), the idle ones are left out: ahead moves on to
+/// where the first that receives has it, and the answer is no.
 PEERFOLD_HD inline bool only_sends(uint32_t& idle, uint32_t& ahead, uint32_t stride,
                                    uint32_t end) noexcept {
   if (idle == 0) return false;

@@ -34,12 +34,14 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
                                  const Route& route, bool folds, const Load& load, const Op& op,
                                  const Finish& finish, const Store& store,
                                  const Range& range = {}) {
-  constexpr int n = Context::size;
+  constexpr int size = Context::size;
+  const int n = c.ranks();
   constexpr uint32_t lag = Transport::traits.lag;
   constexpr bool pieces = Transport::traits.most_pieces > 1;
   using fragment = typename Transport::fragment_type;
   // Code for many peers is short where there is much to send to each.
-  [[maybe_unused]] constexpr int peers_at_once = lag == 0 || n <= 4 ? n : 1;
+  [[maybe_unused]] constexpr int peers_at_once =
+      counts_ranks_early<size> && (lag == 0 || size <= 4) ? size : 1;
   const int self = c.rank();
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
@@ -53,7 +55,7 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
   const auto send_tile = [&](const transport::tile& x, const fragment& mine, uint32_t piece) {
     PEERFOLD_UNROLL_BY(peers_at_once)
     for (int p = 1; p < n; ++p) {
-      const int to = rank_after<n>(self, p);
+      const int to = c.rank_after(p);
       if constexpr (!Route::complete) {
         if (!route.sends(self, to)) {
           if (piece == 0) t.send(p, transport::tile{}, fragment{});

@@ -85,13 +85,12 @@ struct tile_sent {
   }
 };
 
-/// Whether rank `self` of N has anything for another.
-template <int N, route Route>
-[[nodiscard]] PEERFOLD_HD bool sends_any(const Route& route, int self) noexcept {
+/// Whether rank `self` of so many has anything for another.
+template <route Route>
+[[nodiscard]] PEERFOLD_HD bool sends_any(const Route& route, int ranks, int self) noexcept {
   if constexpr (Route::complete) return true;
   bool any = false;
-  PEERFOLD_UNROLL
-  for (int q = 0; q < N; ++q) any |= q != self && route.sends(self, q);
+  for (int q = 0; q < ranks; ++q) any |= q != self && route.sends(self, q);
   return any;
 }
 

@@ -26,7 +26,7 @@ namespace peerfold::algorithm {
 [[nodiscard]] PEERFOLD_HD constexpr transport::some_peers neighbours_of(
     const tree_place& at) noexcept {
   transport::some_peers peers;
-  peers.gives = at.children;
+  peers.gives = rank_set<max_ranks>{at.children};
   if (at.parent >= 0) peers.give_to(at.parent);
   peers.gets = peers.gives;
   return peers;
@@ -51,6 +51,8 @@ template <bool Folds, class Context, class Transport, class Load, class Combine,
 PEERFOLD_HD bool along_tree(Context& c, Transport& t, const transport::tiling& tiles,
                             const tree_place& at, bool gets, const Load& load,
                             const Combine& combine, const Store& store) {
+  static_assert(counts_ranks_early<Context::size>,
+                "chains and trees are for teams whose rank count is part of their type");
   constexpr int n = Context::size;
   constexpr uint32_t lag = Transport::traits.lag == 0 ? 1 : Transport::traits.lag;
   using fragment = typename Transport::fragment_type;
@@ -79,7 +81,7 @@ PEERFOLD_HD bool along_tree(Context& c, Transport& t, const transport::tiling& t
     if (step + lag > last) return;
     PEERFOLD_NO_UNROLL
     for (int p = 1; p < n; ++p) {
-      const int to = rank_after<n>(c.rank(), p);
+      const int to = c.rank_after(p);
       if (to == at.parent) {
         t.send(p, Folds ? up : transport::tile{}, upward);
       } else if (at.is_child(to)) {

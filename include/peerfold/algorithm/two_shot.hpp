@@ -60,21 +60,21 @@ template <collective Which, class Context, class Transport, class Load, class Co
 PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& tiles,
                           const two_shot_roles<Which>& roles, const Load& load,
                           const Combine& combine, const Store& store) {
-  constexpr int n = Context::size;
+  constexpr int size = Context::size;
+  const int n = c.ranks();
   constexpr bool all_give = two_shot_roles<Which>::all_give;
   constexpr bool all_get = two_shot_roles<Which>::all_get;
   using fragment = typename Transport::fragment_type;
   constexpr uint32_t lag = Transport::traits.lag;
   // Code for many peers is short where there is much to send to each.
-  [[maybe_unused]] constexpr int peers_at_once = Context::size <= 4 ? Context::size
-                                                 : lag == 0         ? 4
-                                                                    : 1;
+  [[maybe_unused]] constexpr int all_at_once = counts_ranks_early<size> ? size : 1;
+  [[maybe_unused]] constexpr int peers_at_once = size <= 4 ? size : lag == 0 ? 4 : 1;
   constexpr bool direct = Transport::traits.publishes_writes && reaches_peers<Store>;
-  constexpr bool one_peer = direct && n == 2;
+  constexpr bool one_peer = direct && size == 2;
   // Straight into the peers' memory, single tiles fill a link.
   constexpr bool pieces = Transport::traits.most_pieces > 1 && !direct;
   [[maybe_unused]] const auto at_peer = [&](int p, const transport::tile& x) {
-    if constexpr (direct) return t.destination(x, store.at_rank(rank_after<n>(c.rank(), p)));
+    if constexpr (direct) return t.destination(x, store.at_rank(c.rank_after(p)));
   };
   const auto own = static_cast<uint32_t>(c.rank());
   const bool gives = roles.gives(c.rank());
@@ -118,7 +118,7 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
     PEERFOLD_UNROLL_BY(peers_at_once)
     for (int p = 1; p < n; ++p) {
       if constexpr (!all_get) {
-        if (!roles.gets(rank_after<n>(c.rank(), p))) {
+        if (!roles.gets(c.rank_after(p))) {
           if constexpr (!direct) send_nothing(p, piece);
           continue;
         }
@@ -147,7 +147,7 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
               continue;
             }
           }
-          const auto x = tiles.at(index, static_cast<uint32_t>(rank_after<n>(c.rank(), p)));
+          const auto x = tiles.at(index, static_cast<uint32_t>(c.rank_after(p)));
           const fragment values = t.load(x, load);
           send_piece<pieces>(t, p, x, values, piece);
           if constexpr (Which == collective::broadcast) {
@@ -200,7 +200,7 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
       const auto theirs = t.receive_each(share_of);
       if (theirs && (all_get || gets)) {
         for_each_piece<pieces>(tiles, gathering, blocks, [&](uint32_t piece, uint32_t index) {
-          PEERFOLD_UNROLL
+          PEERFOLD_UNROLL_BY(all_at_once)
           for (int q = 0; q < n; ++q) {
             if (q == c.rank()) continue;
             const auto x = tiles.at(index, static_cast<uint32_t>(q));

@@ -149,16 +149,34 @@ struct round_to {
   }
 };
 
+namespace detail {
+
+template <class T>
+PEERFOLD_HD inline T divided(const accumulator_t<T>& value, int ranks) noexcept {
+  using A = accumulator_t<T>;
+  if constexpr (stl::is_floating_point_v<A>) {
+    return element_traits<T>::narrow(ieee_div(value, static_cast<A>(ranks)));
+  } else {
+    return element_traits<T>::narrow(static_cast<A>(value / static_cast<A>(ranks)));
+  }
+}
+
+}  // namespace detail
+
 /// Finish: the accumulator divided by N, then rounded to an element.
 template <class T, int N>
 struct divide_by_ranks {
   PEERFOLD_HD T operator()(const accumulator_t<T>& value) const noexcept {
-    using A = accumulator_t<T>;
-    if constexpr (stl::is_floating_point_v<A>) {
-      return element_traits<T>::narrow(detail::ieee_div(value, static_cast<A>(N)));
-    } else {
-      return element_traits<T>::narrow(static_cast<A>(value / static_cast<A>(N)));
-    }
+    return detail::divided<T>(value, N);
+  }
+};
+/// The same where the rank count is known at run time.
+template <class T>
+struct divide_by_ranks<T, run_time_ranks> {
+  int32_t ranks = 1;
+
+  PEERFOLD_HD T operator()(const accumulator_t<T>& value) const noexcept {
+    return detail::divided<T>(value, ranks);
   }
 };
 
@@ -173,6 +191,16 @@ struct default_finish<avg, T, N> {
 };
 template <class Op, class T, int N>
 using default_finish_t = typename default_finish<Op, T, N>::type;
+
+/// The default finish for `ranks` ranks, which is N where that is not run_time_ranks.
+template <class Op, class T, int N>
+PEERFOLD_HD constexpr default_finish_t<Op, T, N> make_default_finish(int ranks) noexcept {
+  if constexpr (stl::is_same_v<default_finish_t<Op, T, N>, divide_by_ranks<T, run_time_ranks>>) {
+    return {ranks};
+  } else {
+    return {};
+  }
+}
 
 namespace detail {
 

@@ -18,6 +18,7 @@ namespace peerfold::execution {
 template <int N, class Group>
 class context {
  public:
+  /// The rank count, or, where that is known at run time, what it is at most.
   static constexpr int size = N;
   using group_type = Group;
 
@@ -73,6 +74,12 @@ class context {
   static constexpr int scratch_bytes = 512;
 
   [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return local_.rank; }
+  /// How many there are: as many as the type says, or counted at run time.
+  [[nodiscard]] PEERFOLD_HD int ranks() const noexcept { return local_.layout.ranks(); }
+  /// The `step`-th rank after this one, 1 <= step < ranks().
+  [[nodiscard]] PEERFOLD_HD int rank_after(int step) const noexcept {
+    return peerfold::rank_after<N>(local_.layout, rank(), step);
+  }
   [[nodiscard]] PEERFOLD_HD int block() const noexcept { return block_; }
   [[nodiscard]] PEERFOLD_HD int blocks() const noexcept { return blocks_; }
   [[nodiscard]] PEERFOLD_HD const Group& group() const noexcept { return group_; }
@@ -190,7 +197,7 @@ class context {
                              block_, expected_, seen_};
       arch::store_release(&local_.host->faulted, uint32_t{1});
     }
-    for (int step = 0; step < N; ++step) {
+    for (int step = 0; step < ranks(); ++step) {
       auto* words = sync::poison_of(region(step), channel_.layout);
       arch::store_release(&words->poison, kind == fault_kind::disagreement
                                               ? sync::poisoned_by_disagreement

@@ -38,6 +38,16 @@ class device_layer {
   return static_cast<int>(most);
 }
 
+/// Whether no device has more ranks than are launched together.
+[[nodiscard]] inline error check_sharing(const std::vector<int>& devices, int most) {
+  const int ranks = most_ranks_on_a_device(devices);
+  if (ranks <= most) return {};
+  return {errc::invalid_argument, "devices: " + std::to_string(ranks) +
+                                      " ranks share a device; a team whose ranks are counted at "
+                                      "run time has at most " +
+                                      std::to_string(most) + " on one"};
+}
+
 /// Whether every device of the list is there and reaches every other.
 [[nodiscard]] inline error check_devices(const std::vector<int>& devices,
                                          const device_layer& layer) {

@@ -50,6 +50,8 @@ class gpu_place::ranks {
     const cuda_devices layer;
     std::vector<int> blocks;
     if (error reason = check_devices(devices, layer)) return reason;
+    if (error reason = check_sharing(devices, counts_ranks_early<N> ? N : most_together))
+      return reason;
     if (error reason = divide_blocks(devices, layer, options.channels, blocks)) return reason;
     made.reset(new ranks{devices, blocks, options});
     return made->start(options);
@@ -64,7 +66,7 @@ class gpu_place::ranks {
     device_guard guard;
     if (!drain(guard)) return;
     uses_.clear();
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < size(); ++r) {
       const auto i = static_cast<std::size_t>(r);
       if (arenas_[i] != nullptr) provider_->deallocate(r, arenas_[i]);
       if (owns_stream(r) && guard.set(devices_[i]) == cudaSuccess) {
@@ -78,6 +80,8 @@ class gpu_place::ranks {
   [[nodiscard]] const std::shared_ptr<memory::provider>& provider() const noexcept {
     return provider_;
   }
+  /// How many ranks.
+  [[nodiscard]] int size() const noexcept { return plan_.extent.ranks(); }
   [[nodiscard]] int channels() const noexcept { return static_cast<int>(plan_.channels.size()); }
   [[nodiscard]] sync::channel_shape shape(int channel) const noexcept {
     return plan_.channels[static_cast<std::size_t>(channel)].shape();
@@ -110,7 +114,7 @@ class gpu_place::ranks {
 
   [[nodiscard]] error synchronize() {
     device_guard guard;
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < size(); ++r) {
       const auto i = static_cast<std::size_t>(r);
       cudaError_t status = guard.set(devices_[i]);
       if (status == cudaSuccess) status = cudaStreamSynchronize(streams_[i]);
@@ -131,9 +135,10 @@ class gpu_place::ranks {
     device_guard guard;
     for (const int device : devices_) {
       if (error reason = kernel_of<N, 1, Body>::entry.load(device, guard)) return reason;
-      if (error reason = kernel_of<N, N, Body>::entry.load(device, guard)) return reason;
+      if (error reason = kernel_of<N, together_in<N, Body>, Body>::entry.load(device, guard))
+        return reason;
     }
-    const bool team_call = last - first == N && N > 1;
+    const bool team_call = last - first == size() && size() > 1;
     if (team_call && options.stream) {
       return {errc::invalid_argument,
               "options.stream: a team's call runs on the team's own streams; leave it unset, or "
@@ -150,24 +155,33 @@ class gpu_place::ranks {
     }
 
     std::array<ranks_together, N> launches;
-    std::size_t count = 0;
+    std::size_t devices = 0;
     for (int r = first; r < last; ++r) {
-      const auto same = std::find_if(launches.begin(), launches.begin() + count,
+      const auto same = std::find_if(launches.begin(), launches.begin() + devices,
                                      [&](const auto& l) { return device(l.rank[0]) == device(r); });
-      if (same == launches.begin() + count) {
+      if (same == launches.begin() + devices) {
         same->stream.stream = options.stream ? *options.stream : stream(r);
-        ++count;
+        ++devices;
       }
       same->rank[same->count++] = r;
     }
-    if (error reason = admit(channel, launches, count, guard)) return reason;
-    for (std::size_t i = 0; i < count; ++i) {
+    constexpr int most = together_in<N, Body>;
+    for (std::size_t i = 0; i < devices; ++i) {
+      if (launches[i].count <= most) continue;
+      return {errc::invalid_argument, "functors and arguments: " + std::to_string(sizeof(Body)) +
+                                          " bytes a rank; " + std::to_string(most) +
+                                          " ranks of a device have room in one launch, not " +
+                                          std::to_string(launches[i].count)};
+    }
+    if (error reason = admit(channel, launches, devices, guard)) return reason;
+    for (std::size_t i = 0; i < devices; ++i) {
       error reason = cuda_failure(guard.set(device(launches[i].rank[0])), "selecting a device");
       bool enqueued = i > 0;
       if (!reason) {
         reason = launches[i].count == 1
                      ? launch_together<1>(channel, plan, bodies, launches[i], enqueued)
-                     : launch_together<N>(channel, plan, bodies, launches[i], enqueued);
+                     : launch_together<together_in<N, Body>>(channel, plan, bodies, launches[i],
+                                                             enqueued);
       }
       if (reason) {
         // What runs already would wait for the rest of this call.
@@ -180,14 +194,14 @@ class gpu_place::ranks {
 
   /// Makes running calls return, and those that have not begun.
   void abort() noexcept {
-    for (int r = 0; r < N; ++r) arch::store_relaxed(&words(r).abort, std::uint32_t{1});
+    for (int r = 0; r < size(); ++r) arch::store_relaxed(&words(r).abort, std::uint32_t{1});
     poison_all();
   }
 
   /// Tells kernels that have not begun to wait. Copied, so that it needs no multiprocessor.
   void poison_all() noexcept {
     device_guard guard;
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < size(); ++r) {
       const auto i = static_cast<std::size_t>(r);
       if (guard.set(devices_[i]) != cudaSuccess) continue;
       auto* poison = &reinterpret_cast<sync::poison_words*>(arenas_[i])->poison;
@@ -212,12 +226,13 @@ class gpu_place::ranks {
   ranks(const std::vector<int>& devices, const std::vector<int>& blocks,
         const team_options& options)
       : devices_{devices},
+        plan_{rank_extent<N>::of(static_cast<int>(devices.size()))},
         provider_{std::make_shared<device_provider>(devices)},
         budget_ns_{static_cast<std::uint64_t>(options.wait_budget.count())},
         delay_seed_{options.delay_seed} {
     for (const int count : blocks) {
-      plan_.add(sync::shape_channel<N>(
-          count, static_cast<std::uint32_t>(most_threads * block_group::packet_packs),
+      plan_.add(sync::shape_channel(
+          plan_.extent, count, static_cast<std::uint32_t>(most_threads * block_group::packet_packs),
           options.staging_bytes));
     }
   }
@@ -231,7 +246,7 @@ class gpu_place::ranks {
       return reason;
     }
     words_ = ::new (words) shared_words{};
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < size(); ++r) {
       if (error reason = start_rank(r, options, guard)) return reason;
     }
     return kernel_entry::load_all(N, devices_);
@@ -372,7 +387,7 @@ class gpu_place::ranks {
       const std::lock_guard lock{own.turn};
       made = own.last.launches();
     }
-    for (int q = 0; q < N; ++q) {
+    for (int q = 0; q < size(); ++q) {
       if (q == rank || device(q) != device(rank)) continue;
       if (!options.stream) {
         return {errc::invalid_argument,
@@ -409,7 +424,7 @@ class gpu_place::ranks {
       for (const auto& u : uses_) {
         if (u->last.busy()) return false;
       }
-      for (int r = 0; r < N; ++r) {
+      for (int r = 0; r < size(); ++r) {
         const auto i = static_cast<std::size_t>(r);
         for (const cudaStream_t stream : {streams_[i], aborts_[i]}) {
           if (stream == nullptr || guard.set(devices_[i]) != cudaSuccess) continue;
@@ -455,8 +470,8 @@ class gpu_place::ranks {
   }
 
   std::vector<int> devices_;
-  std::shared_ptr<memory::provider> provider_;
   sync::arena_plan<N> plan_;
+  std::shared_ptr<memory::provider> provider_;
   std::byte* arenas_[N] = {};
   std::array<cudaStream_t, N> streams_{};
   std::array<cudaStream_t, N> aborts_{};

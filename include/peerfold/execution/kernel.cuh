@@ -22,6 +22,9 @@ namespace peerfold::execution {
 /// The most threads of a block, so that the registers of one always fit a multiprocessor.
 inline constexpr int most_threads = 512;
 
+/// The most ranks of a device in a team that counts them at run time.
+inline constexpr int most_together = 16;
+
 /// `Count` ranks of one device, launched together: block (b, l) is block b of the l-th. The usual
 /// case of one has a kernel of its own, that finds its arguments without an index.
 template <int N, int Count, class Body>
@@ -33,6 +36,18 @@ struct kernel_arguments {
   sync::channel_view<N> channel;
   call_signature call;  // for reports
 };
+
+/// The most ranks of one device that are launched together: all, or, where they are counted at run
+/// time, as many as one launch has room for arguments.
+inline constexpr std::size_t most_argument_bytes = 32'764;
+template <int N, class Body>
+inline constexpr int together_in = [] {
+  if (counts_ranks_early<N>) return N;
+  using one = kernel_arguments<N, 1, Body>;
+  constexpr std::size_t room = most_argument_bytes - sizeof(one);
+  constexpr auto more = room / (sizeof(sync::rank_view<N>) + sizeof(Body));
+  return static_cast<int>(more + 1 < most_together ? more + 1 : most_together);
+}();
 
 template <int N, int Count, class Body>
 __global__ void __launch_bounds__(most_threads, 1)
@@ -166,7 +181,7 @@ class kernel_entry {
     static void* kept = nullptr;
     const std::lock_guard lock{mutex};
     if (kept == nullptr) {
-      constexpr std::size_t bytes = sizeof(sync::block_state<max_ranks>);
+      constexpr std::size_t bytes = sizeof(sync::block_state<run_time_ranks>);
       const cudaError_t status =
           cudaHostAlloc(&kept, bytes, cudaHostAllocPortable | cudaHostAllocMapped);
       if (status != cudaSuccess) return status;

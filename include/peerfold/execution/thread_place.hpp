@@ -50,7 +50,8 @@ class thread_place::ranks {
   static constexpr int most_workers = 64;
 
   /// Starts the threads; the error says what is wrong with the options.
-  [[nodiscard]] static error make(const team_options& options, std::unique_ptr<ranks>& made) {
+  [[nodiscard]] static error make(int count, const team_options& options,
+                                  std::unique_ptr<ranks>& made) {
     if (options.workers < 1 || options.workers > most_workers) {
       return {errc::invalid_argument, "workers: " + std::to_string(options.workers) +
                                           "; a rank has 1 to " + std::to_string(most_workers)};
@@ -62,7 +63,7 @@ class thread_place::ranks {
                     "; a channel on threads has 0 (one) to " + std::to_string(most_blocks)};
       }
     }
-    made.reset(new ranks{options});
+    made.reset(new ranks{count, options});
     return made->start(options);
   }
 
@@ -78,6 +79,8 @@ class thread_place::ranks {
   [[nodiscard]] const std::shared_ptr<memory::provider>& provider() const noexcept {
     return provider_;
   }
+  /// How many ranks.
+  [[nodiscard]] int size() const noexcept { return plan_.extent.ranks(); }
   [[nodiscard]] int channels() const noexcept { return static_cast<int>(plan_.channels.size()); }
   [[nodiscard]] sync::channel_shape shape(int channel) const noexcept {
     return plan_.channels[static_cast<std::size_t>(channel)].shape();
@@ -144,25 +147,27 @@ class thread_place::ranks {
 
   void poison_all() noexcept {
     for (std::byte* arena : arenas_) {
+      if (arena == nullptr) continue;
       arch::store_relaxed(&reinterpret_cast<sync::poison_words*>(arena)->poison, sync::poisoned);
     }
   }
 
  private:
-  explicit ranks(const team_options& options)
-      : workers_{options.workers},
+  ranks(int count, const team_options& options)
+      : plan_{rank_extent<N>::of(count)},
+        workers_{options.workers},
         budget_ns_{static_cast<std::uint64_t>(options.wait_budget.count())},
         delay_seed_{options.delay_seed} {
     for (const channel_options& channel : options.channels) {
       plan_.add(
-          sync::shape_channel<N>(channel.blocks == 0 ? 1 : channel.blocks,
-                                 static_cast<std::uint32_t>(workers_ * thread_group::packet_packs),
-                                 options.staging_bytes));
+          sync::shape_channel(plan_.extent, channel.blocks == 0 ? 1 : channel.blocks,
+                              static_cast<std::uint32_t>(workers_ * thread_group::packet_packs),
+                              options.staging_bytes));
     }
   }
 
   [[nodiscard]] error start(const team_options& options) {
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < size(); ++r) {
       auto*& arena = arenas_[r];
       arena = static_cast<std::byte*>(provider_->allocate(r, plan_.bytes));
       if (arena == nullptr) {
@@ -177,7 +182,7 @@ class thread_place::ranks {
 #if PEERFOLD_EXCEPTIONS
     try {
 #endif
-      for (std::size_t i = 0; i < plan_.channels.size() * N; ++i) {
+      for (std::size_t i = 0; i < plan_.channels.size() * static_cast<std::size_t>(size()); ++i) {
         crews_.push_back(std::make_unique<crew>(workers_));
       }
 #if PEERFOLD_EXCEPTIONS
@@ -189,7 +194,7 @@ class thread_place::ranks {
   }
 
   [[nodiscard]] crew& crew_of(int channel, int rank) noexcept {
-    return *crews_[static_cast<std::size_t>(channel * N + rank)];
+    return *crews_[static_cast<std::size_t>(channel * size() + rank)];
   }
 
   std::shared_ptr<memory::provider> provider_ = std::make_shared<host_provider>();

@@ -21,13 +21,13 @@ class peer_span {
 
   /// Elements a rank.
   [[nodiscard]] PEERFOLD_HD constexpr size_t size() const noexcept { return size_; }
-  /// The first element on rank `rank`.
+  /// The first element on rank `rank`; null where there is no such rank.
   [[nodiscard]] PEERFOLD_HD constexpr T* data(int rank) const noexcept { return data_[rank]; }
   /// `count` elements from `offset` on; both within size().
   [[nodiscard]] PEERFOLD_HD constexpr peer_span subspan(size_t offset,
                                                         size_t count) const noexcept {
     peer_span part;
-    for (int r = 0; r < N; ++r) part.data_[r] = data_[r] + offset;
+    for (int r = 0; r < N; ++r) part.data_[r] = data_[r] == nullptr ? nullptr : data_[r] + offset;
     part.size_ = count;
     return part;
   }

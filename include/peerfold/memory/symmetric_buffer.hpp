@@ -25,6 +25,7 @@ template <class Team, int N, class Tag>
 concept team_of = requires(const Team& team) {
   requires Team::size == N;
   requires std::same_as<typename Team::tag_type, Tag>;
+  { team.rank_count() } -> std::same_as<int>;
   { team.id() } -> std::same_as<std::uint64_t>;
   { team.provider() } -> std::convertible_to<std::shared_ptr<memory::provider>>;
 };
@@ -77,10 +78,13 @@ class symmetric_buffer {
 
   /// Elements a rank.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  /// The first element of rank `rank`, 0 <= rank < N; null after a move.
+  /// The first element of rank `rank`, 0 <= rank < N; null after a move, and where the team has no
+  /// such rank.
   [[nodiscard]] T* data(int rank) const noexcept { return data_[static_cast<std::size_t>(rank)]; }
   /// Rank `rank`'s elements: host memory on the threads place, device memory on GPUs.
-  [[nodiscard]] std::span<T> span(int rank) const noexcept { return {data(rank), size_}; }
+  [[nodiscard]] std::span<T> span(int rank) const noexcept {
+    return {data(rank), data(rank) == nullptr ? 0 : size_};
+  }
   /// A trivially copyable view for kernels.
   [[nodiscard]] peer_span<T, N> view() const noexcept {
     T* pointers[N];
@@ -103,7 +107,7 @@ class symmetric_buffer {
       return {errc::invalid_argument,
               "count: " + std::to_string(count) + " elements overflow the address space"};
     }
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < team.rank_count(); ++r) {
       T*& data = data_[static_cast<std::size_t>(r)];
       data = static_cast<T*>(provider_->allocate(r, std::max<std::size_t>(1, count * sizeof(T))));
       if (data == nullptr) {

@@ -21,7 +21,8 @@ constexpr all_reduce_crossover all_reduce_crossover_of(int ranks) noexcept {
   constexpr size_t kib = 1024;
   if (ranks <= 2) return {512 * kib, 0, 4096 * kib};
   if (ranks <= 4) return {128 * kib, 1024 * kib, 0};
-  return {64 * kib, 512 * kib, 0};
+  if (ranks <= 8) return {64 * kib, 512 * kib, 0};
+  return {512 * kib / static_cast<size_t>(ranks), 512 * kib, 0};
 }
 
 /// The policy for an all-reduce of `bytes` bytes among `ranks` ranks. All are reproducible, so the

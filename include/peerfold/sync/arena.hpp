@@ -35,8 +35,8 @@ struct alignas(16) pair_sequence {
   uint32_t calls;     ///< calls so far, by transports with flags
 };
 
-/// The numbers of a pair, read by lane `lane` of `width`. To a device compiler lanes may differ in
-/// what they read: otherwise it waits for it at once, to have it in uniform registers.
+/// The numbers of a pair, read by lane `lane` of `width`. All lanes read the same, but the compiler
+/// cannot tell: it would move the numbers into uniform registers, and wait for them, at once.
 PEERFOLD_HD inline pair_sequence read_by_lane(const pair_sequence& numbers, int lane,
                                               int width) noexcept {
   return *(&numbers + (lane < width ? 0 : 1));
@@ -45,6 +45,12 @@ PEERFOLD_HD inline pair_sequence read_by_lane(const pair_sequence& numbers, int 
 /// The ranks beside one; room for one where there are none.
 template <int N>
 inline constexpr int most_others = N > 1 ? N - 1 : 1;
+
+/// How many rings a block has for its peers: at least one.
+template <int N>
+PEERFOLD_HD constexpr int others_of(const rank_extent<N>& extent) noexcept {
+  return extent.ranks() > 1 ? extent.ranks() - 1 : 1;
+}
 
 /// A peer's position among the others of a rank: ascending, without the rank itself.
 template <int N>
@@ -63,8 +69,11 @@ struct alignas(64) block_state {
 
 /// Where things lie within one channel's region, as kernels look it up: offsets, in bytes. The
 /// states come first.
+///
+/// The rank count is a base: as a member with [[no_unique_address]], nvcc 13.0 lays kernels'
+/// arguments out otherwise than the host's compiler.
 template <int N>
-struct region_layout {
+struct region_layout : rank_extent<N> {
   uint32_t packet_lines = 0;  ///< as in the shape
   uint32_t store_bytes = 0;   ///< as in the shape
   size_t packets = 0;
@@ -104,13 +113,12 @@ struct region_layout {
   }
 
   /// The number of a ring in `rank`'s region.
-  PEERFOLD_HD static unsigned ring(int block, int rank, int peer) noexcept {
-    return static_cast<unsigned>(block * most_others<N> + peer_index<N>(peer, rank));
+  PEERFOLD_HD unsigned ring(int block, int rank, int peer) const noexcept {
+    return static_cast<unsigned>(block * others_of<N>(*this) + peer_index<N>(peer, rank));
   }
 
   /// Bytes of the line that the flags of one block have to themselves: blocks poll them.
-  static constexpr size_t flag_stride = 128;
-  static_assert(8 * N <= flag_stride);
+  static constexpr size_t flag_stride = (sizeof(uint64_t) * N + 127) / 128 * 128;
 };
 
 /// One channel's region: how it is laid out, and where it lies in the arena.
@@ -123,17 +131,18 @@ struct channel_layout : region_layout<N> {
   channel_layout() = default;
 
   /// The first region that begins at `at` or behind it.
-  PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t at)
-      : region_layout<N>{agreed.packet_lines, agreed.store_bytes},
+  PEERFOLD_HD constexpr channel_layout(const channel_shape& agreed, size_t at,
+                                       const rank_extent<N>& extent = {})
+      : region_layout<N>{extent, agreed.packet_lines, agreed.store_bytes},
         begin{align(at)},
         blocks{agreed.blocks} {
     const auto count = static_cast<size_t>(blocks);
+    const size_t rings = count * static_cast<size_t>(others_of(extent));
     constexpr size_t line = region_layout<N>::flag_stride;
     this->flags = (count * sizeof(block_state<N>) + line - 1) / line * line;
     this->packets = align(this->flags + count * line);
-    this->stores =
-        align(this->packets + count * most_others<N> * packet_slots * this->packet_bytes());
-    end = begin + align(this->stores + count * most_others<N> * store_slots * this->store_bytes);
+    this->stores = align(this->packets + rings * packet_slots * this->packet_bytes());
+    end = begin + align(this->stores + rings * store_slots * this->store_bytes);
   }
 
   [[nodiscard]] PEERFOLD_HD constexpr channel_shape shape() const noexcept {

@@ -18,11 +18,12 @@ namespace peerfold::sync {
 /// The layout of every rank's arena of one team.
 template <int N>
 struct arena_plan {
-  std::vector<channel_layout<N>> channels;
+  rank_extent<N> extent;
+  std::vector<channel_layout<N>> channels{};
   std::size_t bytes = sizeof(poison_words);
 
   void add(const channel_shape& shape) {
-    channels.emplace_back(shape, bytes);
+    channels.emplace_back(shape, bytes, extent);
     bytes = channels.back().end;
   }
 };
@@ -31,8 +32,9 @@ struct arena_plan {
 /// slots of at most `most_lines` lines, and store slots of the power of two that still fits,
 /// between 1 KiB and 128 KiB.
 template <int N>
-channel_shape shape_channel(int blocks, uint32_t most_lines, std::size_t bytes) {
-  const auto slots = static_cast<std::size_t>(blocks) * most_others<N> * store_slots;
+channel_shape shape_channel(const rank_extent<N>& extent, int blocks, uint32_t most_lines,
+                            std::size_t bytes) {
+  const auto slots = static_cast<std::size_t>(blocks * others_of(extent)) * store_slots;
   const std::size_t room = std::clamp<std::size_t>(bytes / slots, 1024, 128 * 1024);
   return {blocks, most_lines, static_cast<uint32_t>(std::bit_floor(room))};
 }
@@ -46,11 +48,11 @@ void write_initial_state(std::byte* region, const channel_layout<N>& layout,
   const std::uint64_t flag = flag_of(first_sequence, first_sequence, 0, {});
   for (int block = 0; block < layout.blocks; ++block) {
     auto* state = ::new (layout.state(region, block)) block_state<N>{};
-    for (int j = 0; j < most_others<N>; ++j) {
+    for (int j = 0; j < others_of<N>(layout); ++j) {
       state->packet[j] = {first_sequence, first_sequence, 0, 0};
       state->store[j] = {first_sequence, first_sequence, credit_of(flag), 0};
     }
-    for (int peer = 0; peer < N; ++peer) {
+    for (int peer = 0; peer < layout.ranks(); ++peer) {
       *layout.flag(region, block, peer) = flag;
     }
   }
@@ -61,8 +63,8 @@ template <int N>
 rank_view<N> view_of_rank(std::byte* const (&arenas)[N], const channel_layout<N>& layout,
                           host_words* host, int rank) noexcept {
   rank_view<N> view;
-  for (int step = 0; step < N; ++step) {
-    const int to = step == 0 ? rank : rank_after<N>(rank, step);
+  for (int step = 0; step < layout.ranks(); ++step) {
+    const int to = step == 0 ? rank : rank_after<N>(layout, rank, step);
     view.region[step] = arenas[to] + layout.begin;
   }
   view.rank = rank;

@@ -6,10 +6,12 @@
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/reduction_op.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/memory/symmetric_buffer.hpp>
 #include <peerfold/team/team.hpp>
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -48,7 +50,8 @@ template <class Team>
   if (team.ranks() == nullptr) {
     return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
   }
-  if (const team_status status = team.status(); !status) {
+  if (team.faulted()) {
+    const team_status status = team.status();
     return {errc::team_faulted,
             "team: an earlier call ran into a fault; make a new team. " + status.to_string()};
   }
@@ -147,13 +150,14 @@ template <class T, int M, class Parts>
     return {};
   };
   const auto rank = [&](std::size_t i) { return first + static_cast<int>(i); };
-  for (std::size_t r = 0; r < M; ++r) {
+  const auto ranks = static_cast<std::size_t>(std::min(M, parts.ranks - first));
+  for (std::size_t r = 0; r < ranks; ++r) {
     if (error reason = bad(in[r], parts.given(rank(r)), name("in", r))) return reason;
     if (error reason = bad(out[r], parts.got(rank(r)), name("out", r))) return reason;
   }
-  for (std::size_t r = 0; r < M; ++r) {
+  for (std::size_t r = 0; r < ranks; ++r) {
     const std::size_t out_bytes = parts.got(rank(r)) * sizeof(T);
-    for (std::size_t q = 0; q < M; ++q) {
+    for (std::size_t q = 0; q < ranks; ++q) {
       const std::size_t in_bytes = parts.given(rank(q)) * sizeof(T);
       if (overlap(out[r], out_bytes, in[q], in_bytes) &&
           !(r == q && parts.in_place(rank(r), in[q], out[r]))) {
@@ -173,10 +177,10 @@ template <class T, int M, class Parts>
 
 /// The root of a rooted collective.
 template <class Team>
-[[nodiscard]] error check_root(const Team& /*team*/, int root) {
-  if (root >= 0 && root < Team::size) return {};
+[[nodiscard]] error check_root(const Team& team, int root) {
+  if (root >= 0 && root < team.rank_count()) return {};
   return bad_argument("root: " + std::to_string(root) + "; this team has ranks 0 to " +
-                      std::to_string(Team::size - 1));
+                      std::to_string(team.rank_count() - 1));
 }
 
 /// Two symmetric buffers of a call: both of this team, for `given` parts of equal size and `got`.
@@ -209,6 +213,18 @@ template <class Team, class T, int N, class Tag>
                                       : "; it needs " + std::to_string(needed)));
   }
   return {};
+}
+
+/// The finish of an operator for a team's ranks.
+template <class Op, class T, class Team>
+[[nodiscard]] auto finish_for(const Team& team) {
+  return make_default_finish<Op, T, Team::size>(team.rank_count());
+}
+
+/// Where the ranks of a call end that begin with rank `first` and have an entry in arrays of M.
+template <std::size_t M, class Team>
+[[nodiscard]] int end_of(const Team& team, int first) {
+  return std::min(first + static_cast<int>(M), team.rank_count());
 }
 
 /// The same functor for every rank: only the caller's is used.

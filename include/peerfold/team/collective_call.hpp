@@ -85,7 +85,9 @@ template <class Team, class Make>
   plan.call.lanes = static_cast<std::uint16_t>(plan.width);
   plan.call.parts = static_cast<std::uint16_t>(parts);
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
-    return std::array<body, Team::size>{make(R, plan.tiles)...};
+    // What no rank has is the last one's: it is not launched.
+    const auto last_rank = static_cast<std::size_t>(team.rank_count() - 1);
+    return std::array<body, Team::size>{make(std::min(R, last_rank), plan.tiles)...};
   }(std::make_index_sequence<Team::size>{});
   return ranks.launch(options.channel, plan, bodies, first, last, options);
 }
@@ -102,7 +104,7 @@ template <collective Which, policy P, element T, class Team, class Load, class O
   return launch_bodies(
       team, first, last, count, 1, signature_of_fold<P, T, Op, Finish>(Which, root), options,
       [&](std::size_t r, const transport::tiling& tiles) {
-        const auto place = place_of(Which, P, Team::size, static_cast<int>(r), root);
+        const auto place = place_of(Which, P, team.rank_count(), static_cast<int>(r), root);
         const bool gets = Which != collective::reduce || static_cast<int>(r) == root;
         return body{tiles,  place,    algorithm::neighbours_of(place), gets, loads[r], op,
                     finish, stores[r]};
@@ -154,9 +156,10 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
   return accept();
 }
 
-/// How many shares a tile has by policy P.
-template <policy P, int N>
-inline constexpr int shares_of_tile = P.algorithm == algorithm_id::two_shot ? N : 1;
+/// How many shares a tile has by a policy.
+constexpr int shares_of_tile(const policy& p, int ranks) noexcept {
+  return p.algorithm == algorithm_id::two_shot ? ranks : 1;
+}
 
 /// Runs a copying collective of ranks [first, last): `count` elements between any two ranks that
 /// have something for each other. keeps[r]: whether rank r copies what it sends itself.
@@ -166,7 +169,7 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Store, Team::size>& stores,
                    const std::array<bool, Team::size>& keeps, const call_options& options) {
   const policy selected =
-      select_exchange(Which, Team::size, count * sizeof(T), algorithm::reaches_peers<Store>);
+      select_exchange(Which, team.rank_count(), count * sizeof(T), algorithm::reaches_peers<Store>);
   return with_policy<Which, Policies>(options, selected, [&]<policy P>() {
     const call_signature call = signature_of<P, T>(Which, root);
     if constexpr (runs_along_tree(P)) {
@@ -174,7 +177,7 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
       return launch_bodies(team, first, last, count, 1, call, options,
                            [&](std::size_t r, const transport::tiling& tiles) {
                              const int rank = static_cast<int>(r);
-                             const auto place = place_of(Which, P, Team::size, rank, root);
+                             const auto place = place_of(Which, P, team.rank_count(), rank, root);
                              const bool gets = rank != root || keeps[r];
                              return body{tiles, place,    algorithm::neighbours_of(place),
                                          gets,  loads[r], stores[r]};
@@ -189,7 +192,7 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
         chosen.max_blocks = 64;
       }
       return launch_bodies(
-          team, first, last, count, shares_of_tile<P, Team::size>, call, chosen,
+          team, first, last, count, shares_of_tile(P, team.rank_count()), call, chosen,
           [&](std::size_t r, const transport::tiling& tiles) {
             return body{tiles, route{count, root}, keeps[r], {}, loads[r], stores[r]};
           });
@@ -204,7 +207,7 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Load, Team::size>& loads, const Op& op, const Finish& finish,
                    const std::array<Store, Team::size>& stores,
                    const std::array<Range, Team::size>& ranges, const call_options& options) {
-  const policy selected = select_exchange(Which, Team::size, count * sizeof(T), false);
+  const policy selected = select_exchange(Which, team.rank_count(), count * sizeof(T), false);
   return with_policy<Which, Policies>(options, selected, [&]<policy P>() {
     if constexpr (runs_along_tree(P)) {
       return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,
@@ -213,8 +216,8 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
       using route = algorithm::route_of<Which>;
       using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
       const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
-      return launch_bodies(team, first, last, count, shares_of_tile<P, Team::size>, call, options,
-                           [&](std::size_t r, const transport::tiling& tiles) {
+      return launch_bodies(team, first, last, count, shares_of_tile(P, team.rank_count()), call,
+                           options, [&](std::size_t r, const transport::tiling& tiles) {
                              const bool folds = !route::rooted || static_cast<int>(r) == root;
                              return body{tiles,  route{count, root}, folds,    loads[r], op,
                                          finish, stores[r],          ranges[r]};
@@ -231,8 +234,12 @@ template <collective Which, class Team>
 [[nodiscard]] error check_collective(const Team& team, element_count count,
                                      std::size_t element_bytes, int root,
                                      const call_options& options) {
-  constexpr int parts = std::max(parts_given(Which, Team::size), parts_got(Which, Team::size));
-  if (error reason = check_call(team, count, element_bytes * parts, options)) return reason;
+  const int ranks = std::max(1, team.rank_count());  // of a team that was moved from, none
+  const int parts = std::max(parts_given(Which, ranks), parts_got(Which, ranks));
+  if (error reason =
+          check_call(team, count, element_bytes * static_cast<std::size_t>(parts), options)) {
+    return reason;
+  }
   return is_rooted(Which) ? check_root(team, root) : error{};
 }
 
@@ -302,16 +309,16 @@ outcome<> copy_in_memory(Team& team, int first, const std::array<const T*, M>& i
   if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
     return refuse(std::move(reason));
   }
-  const parts_of<Which> parts{count.value(), n, root};
+  const parts_of<Which> parts{count.value(), team.rank_count(), root};
   if (error reason = check_memory<T, static_cast<int>(M)>(parts, first, in, out)) {
     return refuse(std::move(reason));
   }
   std::array<bool, n> keeps{};
-  for (std::size_t i = 0; i < M; ++i) {
-    const int r = first + static_cast<int>(i);
+  for (int r = first; r < end_of<M>(team, first); ++r) {
+    const auto i = static_cast<std::size_t>(r - first);
     keeps[static_cast<std::size_t>(r)] = !parts.in_place(r, in[i], out[i]);
   }
-  return run_copy<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(), root,
+  return run_copy<Which, Policies, T>(team, first, end_of<M>(team, first), count.value(), root,
                                       loads_of(at_ranks<n>(first, in)),
                                       stores_of(at_ranks<n>(first, out)), keeps, options);
 }
@@ -323,9 +330,10 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
                             const symmetric_buffer<T, N, Tag>& out, int root,
                             const call_options& options) {
   const bool in_place = &in == &out;
-  const int given =
-      in_place ? std::max(parts_given(Which, N), parts_got(Which, N)) : parts_given(Which, N);
-  const int got = in_place ? given : parts_got(Which, N);
+  const int ranks = std::max(1, team.rank_count());
+  const int given = in_place ? std::max(parts_given(Which, ranks), parts_got(Which, ranks))
+                             : parts_given(Which, ranks);
+  const int got = in_place ? given : parts_got(Which, ranks);
   const element_count count = in.size() / static_cast<std::size_t>(given);
   if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
     return refuse(std::move(reason));
@@ -339,7 +347,7 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
                                  " cannot exchange in place; choose another, or pass two buffers"));
     }
     if (options.policy == automatic) {
-      chosen.policy = select_exchange(Which, N, count.value() * sizeof(T), false);
+      chosen.policy = select_exchange(Which, ranks, count.value() * sizeof(T), false);
       for (const policy& compiled : Policies::list) {
         if (Policies::contains(chosen.policy)) break;
         if (compiled.algorithm != algorithm_id::direct) chosen.policy = compiled;
@@ -348,12 +356,13 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
   }
   auto loads = loads_of(in);
   auto stores = stores_of(out);
-  for (std::size_t r = 0; in_place && r < std::size_t{N}; ++r) {
+  for (std::size_t r = 0; in_place && r < static_cast<std::size_t>(ranks); ++r) {
     const std::size_t own = r * count.value();
     if (parts_of<Which>::gathers) loads[r].data += own;
     if (parts_of<Which>::scatters) {
       stores[r].data += own;
-      for (std::size_t q = 0; q < std::size_t{N}; ++q) stores[r].peers[q] += q * count.value();
+      for (std::size_t q = 0; q < static_cast<std::size_t>(ranks); ++q)
+        stores[r].peers[q] += q * count.value();
     }
   }
   std::array<bool, N> keeps;
@@ -389,11 +398,11 @@ outcome<> fold_in_memory(Team& team, int first, const std::array<const T*, M>& i
   if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
     return refuse(std::move(reason));
   }
-  const parts_of<Which> parts{count.value(), n, root};
+  const parts_of<Which> parts{count.value(), team.rank_count(), root};
   if (error reason = check_memory<T, static_cast<int>(M)>(parts, first, in, out)) {
     return refuse(std::move(reason));
   }
-  return run_fold<Which, Policies, T>(team, first, first + static_cast<int>(M), count.value(), root,
+  return run_fold<Which, Policies, T>(team, first, end_of<M>(team, first), count.value(), root,
                                       loads_of(at_ranks<n>(first, in)), op, finish,
                                       stores_of(at_ranks<n>(first, out)), ranges, options);
 }
@@ -407,7 +416,8 @@ outcome<> fold_in_symmetric(Team& team, int first, int last, const symmetric_buf
                             const Finish& finish, const std::array<Range, Team::size>& ranges,
                             const call_options& options) {
   const bool in_place = &in == &out;
-  const int given = parts_given(Which, N);
+  const int ranks = std::max(1, team.rank_count());
+  const int given = parts_given(Which, ranks);
   const element_count count = in.size() / static_cast<std::size_t>(given);
   if (error reason = check_collective<Which>(team, count, sizeof(T), root, options)) {
     return refuse(std::move(reason));
@@ -415,8 +425,8 @@ outcome<> fold_in_symmetric(Team& team, int first, int last, const symmetric_buf
   if (error reason = check_symmetric(team, in, out, given, in_place ? given : 1)) {
     return refuse(std::move(reason));
   }
-  std::array<T*, N> results;
-  for (int r = 0; r < N; ++r) {
+  std::array<T*, N> results{};
+  for (int r = 0; r < ranks; ++r) {
     const bool own_part = in_place && parts_of<Which>::scatters;
     results[static_cast<std::size_t>(r)] =
         out.data(r) + (own_part ? static_cast<std::size_t>(r) * count.value() : 0);

@@ -136,13 +136,13 @@ class team_status {
 
   void add(const fault_report& report) noexcept {
     reports_[size_++] = report;
-    reported_ |= std::uint32_t{1} << report.rank;
+    reported_.add(report.rank);
     const auto all = reports_;
     std::size_t next = 0;
     for (const bool itself_reports : {false, true}) {
       for (std::size_t i = 0; i < size_; ++i) {
         const int named = all[i].peer;
-        const bool reports = named >= 0 && (reported_ >> named & 1u) != 0;
+        const bool reports = named >= 0 && reported_.has(named);
         if (reports == itself_reports) reports_[next++] = all[i];
       }
     }
@@ -150,9 +150,9 @@ class team_status {
   void set_aborted() noexcept { aborted_ = true; }
 
  private:
-  std::array<fault_report, max_ranks> reports_{};
+  std::array<fault_report, run_time_ranks> reports_{};
   std::size_t size_ = 0;
-  std::uint32_t reported_ = 0;  ///< bit r: rank r has
+  rank_set<run_time_ranks> reported_;
   bool aborted_ = false;
 };
 

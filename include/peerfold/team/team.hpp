@@ -10,10 +10,14 @@
 #include <peerfold/sync/arena.hpp>
 #include <peerfold/team/status.hpp>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,9 +31,13 @@ struct gpu_place;
 template <class Team>
 class rank_handle;
 
-/// N ranks in one place. `Tag` tells teams apart at compile time that must not be mixed. Movable,
-/// not copyable. A team is made from options that say how long ranks wait and which channels it
-/// has; it owns its staging, and all memory it needs is taken when it is made.
+/// N ranks in one place; with run_time_ranks for N as many as it is made with, 1 to 72. Such a team
+/// takes its arguments in arrays of 72, of which those from rank_count() on are not looked at (see
+/// each_rank()); its kernels loop over ranks; it has no chains and trees, and at most 16 ranks a
+/// GPU. In what follows N is the rank count in either case. `Tag` tells teams apart at
+/// compile time that must not be mixed. Movable, not copyable. A team is made from options that say
+/// how long ranks wait and which channels it has; it owns its staging, and all memory it needs is
+/// taken when it is made.
 ///
 /// Calls of one rank on one channel are made in one order, the same on every rank. Members may be
 /// called from several threads at once, but for moves and destruction.
@@ -39,15 +47,22 @@ class team {
   using ranks_type = typename Place::template ranks<N>;
 
  public:
+  /// The rank count, or what it is at most: the length of arrays that have an entry a rank.
   static constexpr int size = N;
   using place_type = Place;
   using tag_type = Tag;
 
   /// A team of threads of this process.
   [[nodiscard]] static outcome<team> on_threads(const team_options& options = {})
-    requires std::same_as<Place, execution::thread_place>
+    requires(std::same_as<Place, execution::thread_place> && counts_ranks_early<N>)
   {
-    return make(options);
+    return make(N, options);
+  }
+  /// The same of `ranks` ranks, 1 to 72.
+  [[nodiscard]] static outcome<team> on_threads(int ranks, const team_options& options = {})
+    requires(std::same_as<Place, execution::thread_place> && !counts_ranks_early<N>)
+  {
+    return make(ranks, options);
   }
 
   /// A team on GPUs of this process: rank r on device devices[r], one of the numbers of
@@ -63,19 +78,29 @@ class team {
   /// Rank `rank` of this team, 0 <= rank < N, for calls that one rank makes for itself. It refers
   /// to the team, which must not be moved meanwhile.
   [[nodiscard]] outcome<rank_handle<team>> rank(int rank) noexcept(!PEERFOLD_EXCEPTIONS) {
-    if (rank < 0 || rank >= N) {
+    if (!counts_ranks_early<N> && ranks_ == nullptr) {
+      return detail::refuse<rank_handle<team>>(
+          {errc::team_empty, "team: it was moved from; use the team it was moved to"});
+    }
+    if (rank < 0 || rank >= rank_count()) {
       return detail::refuse<rank_handle<team>>(
           {errc::invalid_argument, "rank: " + std::to_string(rank) + "; this team has ranks 0 to " +
-                                       std::to_string(N - 1)});
+                                       std::to_string(rank_count() - 1)});
     }
     return rank_handle<team>{*this, rank};
+  }
+
+  /// How many ranks it has; after a move 0, if that is not part of its type.
+  [[nodiscard]] int rank_count() const noexcept {
+    if constexpr (counts_ranks_early<N>) return N;
+    return ranks_ == nullptr ? 0 : ranks_->size();
   }
 
   /// Whether the team may be used, and the faults so far. Never blocks.
   [[nodiscard]] team_status status() const {
     team_status status;
     if (ranks_ == nullptr) return status;
-    for (int r = 0; r < N; ++r) {
+    for (int r = 0; r < ranks_->size(); ++r) {
       sync::host_words& words = ranks_->words(r);
       if (arch::load_acquire(&words.faulted) != 0) status.add(words.report);
       if (arch::load_relaxed(&words.abort) != 0) status.set_aborted();
@@ -83,10 +108,20 @@ class team {
     return status;
   }
 
+  /// Whether status() is not ok: what calls ask first.
+  [[nodiscard]] bool faulted() const noexcept {
+    for (int r = 0; ranks_ != nullptr && r < ranks_->size(); ++r) {
+      const sync::host_words& words = ranks_->words(r);
+      if ((arch::load_acquire(&words.faulted) | arch::load_relaxed(&words.abort)) != 0) return true;
+    }
+    return false;
+  }
+
   /// Makes every running call of the team return and refuses further ones. Does not wait.
   void abort() noexcept {
     if (ranks_ == nullptr) return;
-    for (int r = 0; r < N; ++r) arch::store_relaxed(&ranks_->words(r).abort, std::uint32_t{1});
+    for (int r = 0; r < ranks_->size(); ++r)
+      arch::store_relaxed(&ranks_->words(r).abort, std::uint32_t{1});
     ranks_->poison_all();
   }
 
@@ -143,12 +178,29 @@ class team {
   }
 
   [[nodiscard]] static error check(const std::vector<int>& devices, const team_options& options) {
-    if (devices.size() != static_cast<std::size_t>(N)) {
+    if (!counts_ranks_early<N>) {
+      if (error reason = check_count("devices", devices.size())) return reason;
+    } else if (devices.size() != static_cast<std::size_t>(N)) {
       return {errc::invalid_argument, "devices: " + std::to_string(devices.size()) +
                                           " devices for a team of " + std::to_string(N) +
                                           " ranks; name one a rank (repeats are fine)"};
     }
     return check(options);
+  }
+
+  [[nodiscard]] static error check(int ranks, const team_options& options) {
+    if (!counts_ranks_early<N>) {
+      if (error reason = check_count("ranks", ranks)) return reason;
+    }
+    return check(options);
+  }
+
+  template <class Count>
+  [[nodiscard]] static error check_count(const char* name, Count ranks) {
+    if (ranks >= Count{1} && ranks <= Count{run_time_ranks}) return {};
+    return {errc::invalid_argument, std::string{name} + ": " + std::to_string(ranks) +
+                                        "; a team has 1 to " + std::to_string(run_time_ranks) +
+                                        " ranks"};
   }
 
   [[nodiscard]] static error check(const team_options& options) {
@@ -189,6 +241,27 @@ class rank_handle {
   Team* team_;
   int rank_;
 };
+
+/// What there is of each rank of a team, as its calls take it: an array of T, or of what the range
+/// holds, made from a range of as many as there are ranks; what no rank has is value-initialised.
+/// errc::invalid_argument where the range has fewer or more.
+///
+///   all_reduce(team, each_rank<const float*>(team, inputs), each_rank(team, outputs), …);
+template <class T = void, class Team, class Range>
+[[nodiscard]] auto each_rank(const Team& team, const Range& values) {
+  using held = std::remove_cvref_t<decltype(*std::begin(values))>;
+  using array = std::array<std::conditional_t<std::is_void_v<T>, held, T>, Team::size>;
+  const auto count = static_cast<std::size_t>(std::distance(std::begin(values), std::end(values)));
+  if (count != static_cast<std::size_t>(team.rank_count())) {
+    return detail::refuse<array>({errc::invalid_argument, "values: " + std::to_string(count) +
+                                                              " for a team of " +
+                                                              std::to_string(team.rank_count()) +
+                                                              " ranks; give one of each"});
+  }
+  array all{};
+  std::copy(std::begin(values), std::end(values), all.begin());
+  return outcome<array>{all};
+}
 
 template <int N, class Tag = void>
 using thread_team = team<N, execution::thread_place, Tag>;

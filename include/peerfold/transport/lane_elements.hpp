@@ -5,6 +5,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/fold_range.hpp>
+#include <peerfold/core/rank.hpp>
 #include <peerfold/core/reduction_op.hpp>
 #include <peerfold/transport/fragment.hpp>
 
@@ -27,6 +28,43 @@ class lane_elements {
   template <class Op, class Finish>
   static constexpr bool folds_all =
       holds_many<Fragment> && Context::size == 2 && folds_padding<element_type, Op, Finish>;
+
+  /// Folds pack i of the tile, this lane's u-th, rank by rank: not all are held at once. Of its
+  /// elements the first `held` are there.
+  template <class Arrivals, class Op, class Finish, class Range>
+  [[nodiscard]] PEERFOLD_HD pack_type fold_rank_by_rank(const Arrivals& theirs, uint32_t u,
+                                                        uint32_t i, const pack_type& mine,
+                                                        uint32_t held, const Op& op,
+                                                        const Finish& finish,
+                                                        const Range& range) const {
+    using traits = element_traits<element_type>;
+    constexpr uint32_t size = pack_type::size;
+    typename traits::accumulator total[size];
+    bool begun = false;
+    PEERFOLD_UNROLL
+    for (uint32_t e = 0; e < size; ++e) {
+      total[e] = traits::widen(mine.get(0));  // so that compilers see it initialised
+      begun = range.starts(total[e]);
+    }
+    PEERFOLD_NO_UNROLL
+    for (int q = 0; q < c_.ranks(); ++q) {
+      if (!range.includes(q)) continue;
+      const pack_type values = theirs.pack_of(q, u, i, mine);
+      PEERFOLD_UNROLL
+      for (uint32_t e = 0; e < size; ++e) {
+        if (e >= held) continue;
+        const auto value = traits::widen(values.get(e));
+        total[e] = begun ? op(total[e], value) : value;
+      }
+      begun = true;
+    }
+    pack_type folded{};
+    PEERFOLD_UNROLL
+    for (uint32_t e = 0; e < size; ++e) {
+      if (e < held) folded.set(e, finish(total[e]));
+    }
+    return folded;
+  }
 
   /// One pack of every rank.
   struct values_of_ranks {
@@ -81,34 +119,43 @@ class lane_elements {
     const auto lane = static_cast<uint32_t>(c_.group().lane());
     const auto width = static_cast<uint32_t>(c_.group().width());
     Fragment result;
-    PEERFOLD_UNROLL
-    for (uint32_t first = 0; first < Fragment::packs; first += batch) {
+    if constexpr (!counts_ranks_early<Context::size>) {
+      for_each_pack<Fragment::packs>(c_.group(), packs, [&](uint32_t u, uint32_t i) {
+        const uint32_t left = x.count - i * size;
+        result.at[u] = fold_rank_by_rank(theirs, u, i, mine.at[u], left < size ? left : size, op,
+                                         finish, range);
+      });
+      return result;
+    } else {
+      PEERFOLD_UNROLL
+      for (uint32_t first = 0; first < Fragment::packs; first += batch) {
 #if !PEERFOLD_DEVICE_PASS
-      if (first * width + lane >= packs) break;
+        if (first * width + lane >= packs) break;
 #endif
-      values_of_ranks values[batch];
-      PEERFOLD_UNROLL
-      for (uint32_t b = 0; b < batch; ++b) {
-        const uint32_t i = (first + b) * width + lane;
-        if (holds_many<Fragment> || i < packs) {
-          values[b].read(i < packs, theirs, first + b, i, mine.at[first + b], range);
-        }
-      }
-      PEERFOLD_UNROLL
-      for (uint32_t b = 0; b < batch; ++b) {
-        const uint32_t i = (first + b) * width + lane;
-        if (!folds_all<Op, Finish> && i >= packs) continue;
-        pack_type& folded = result.at[first + b];
-        folded = pack_type{};
-        // The caller's functors see elements of the message, never padding.
-        const uint32_t held = folds_padding<element_type, Op, Finish> ? size : x.count - i * size;
+        values_of_ranks values[batch];
         PEERFOLD_UNROLL
-        for (uint32_t e = 0; e < size; ++e) {
-          if (e < held) folded.set(e, values[b].fold(e, op, finish, range));
+        for (uint32_t b = 0; b < batch; ++b) {
+          const uint32_t i = (first + b) * width + lane;
+          if (holds_many<Fragment> || i < packs) {
+            values[b].read(i < packs, theirs, first + b, i, mine.at[first + b], range);
+          }
+        }
+        PEERFOLD_UNROLL
+        for (uint32_t b = 0; b < batch; ++b) {
+          const uint32_t i = (first + b) * width + lane;
+          if (!folds_all<Op, Finish> && i >= packs) continue;
+          pack_type& folded = result.at[first + b];
+          folded = pack_type{};
+          // The caller's functors see elements of the message, never padding.
+          const uint32_t held = folds_padding<element_type, Op, Finish> ? size : x.count - i * size;
+          PEERFOLD_UNROLL
+          for (uint32_t e = 0; e < size; ++e) {
+            if (e < held) folded.set(e, values[b].fold(e, op, finish, range));
+          }
         }
       }
+      return result;
     }
-    return result;
   }
 
   /// Where store() puts tile x: what of it can be worked out before the values are there.

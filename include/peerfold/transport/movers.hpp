@@ -9,6 +9,7 @@
 #include <peerfold/arch/vector_access.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
+#include <peerfold/core/rank.hpp>
 #include <peerfold/transport/tile.hpp>
 
 namespace peerfold::transport {
@@ -19,19 +20,20 @@ template <int N, class Transport, class StoreOf>
 class lane_mover {
  public:
   template <class Context>
-  PEERFOLD_HD lane_mover(Context& /*c*/, Transport& t, const StoreOf& store_of) noexcept
-      : t_{t}, store_of_{store_of} {}
+  PEERFOLD_HD lane_mover(Context& c, Transport& t, const StoreOf& store_of) noexcept
+      : t_{t}, store_of_{store_of}, ranks_{c.ranks()} {}
 
   /// Gives every element load(i) of tile x to store(i, value) of the places in `steps`, the own
   /// rank last: links take longer. By all lanes.
   template <class Load>
-  PEERFOLD_HD void move(const tile& x, const Load& load, uint32_t steps) {
+  PEERFOLD_HD void move(const tile& x, const Load& load, const rank_set<N>& steps) {
     const auto values = t_.load(x, load);
     [[maybe_unused]] constexpr int at_once = N == 2 ? N : 1;
+    const int ranks = counts_ranks_early<N> ? N : ranks_;
     PEERFOLD_UNROLL_BY(at_once)
-    for (int step = 1; step <= N; ++step) {
-      if ((steps >> step % N & 1u) == 0) continue;
-      const auto store = store_of_(step % N);
+    for (int step = 1; step <= ranks; ++step) {
+      if (!steps.has(step % ranks)) continue;
+      const auto store = store_of_(step % ranks);
       t_.store(x, values, t_.destination(x, store));
     }
   }
@@ -40,6 +42,7 @@ class lane_mover {
  private:
   Transport& t_;
   StoreOf store_of_;
+  int ranks_;
 };
 
 /// How bulk copies are staged: loads run ahead of stores by all stages but two, of which one is
@@ -47,7 +50,7 @@ class lane_mover {
 inline constexpr uint32_t bulk_stages = 8;
 inline constexpr uint32_t bulk_stage_bytes = 16 * 1024;
 /// What bulk_mover takes of dynamic shared memory, a block: stages, barriers and what goes where.
-inline constexpr size_t bulk_stages_bytes = bulk_stages * (bulk_stage_bytes + 8 + 16);
+inline constexpr size_t bulk_stages_bytes = bulk_stages * (bulk_stage_bytes + 8 + 32);
 
 /// By bulk copies, which one thread issues: a link is filled by few blocks. Between plain memory
 /// whose parts are aligned to 16 bytes; what is not, or no plain memory, and devices without bulk
@@ -62,7 +65,7 @@ class bulk_mover {
  public:
   template <class Context>
   PEERFOLD_HD bulk_mover(Context& c, Transport& t, const StoreOf& store_of) noexcept
-      : store_of_{store_of}, lanes_{c, t, store_of}, issues_{c.group().elect()} {
+      : store_of_{store_of}, lanes_{c, t, store_of}, ranks_{c.ranks()}, issues_{c.group().elect()} {
 #if PEERFOLD_HAS_BULK_COPY
     if (!issues_) return;
     shared_ = arch::dynamic_shared_memory();
@@ -72,7 +75,7 @@ class bulk_mover {
   }
 
   template <class Load>
-  PEERFOLD_HD void move(const tile& x, const Load& load, uint32_t steps) {
+  PEERFOLD_HD void move(const tile& x, const Load& load, const rank_set<N>& steps) {
 #if PEERFOLD_HAS_BULK_COPY
     if constexpr (plain<Load>) {
       const auto* from = arch::element_at(load.data, x.begin);
@@ -112,19 +115,21 @@ class bulk_mover {
   struct piece {
     uint64_t at;
     uint32_t bytes;
-    uint32_t steps;
+    rank_set<N> steps;
   };
+  static_assert(sizeof(piece) <= 32);
 
   template <class Visit>
-  __device__ static void for_each(uint32_t steps, Visit visit) {
+  __device__ void for_each(const rank_set<N>& steps, Visit visit) const {
+    const int ranks = counts_ranks_early<N> ? N : ranks_;
     PEERFOLD_NO_UNROLL
-    for (int step = 1; step <= N; ++step) {
-      if ((steps >> step % N & 1u) != 0) visit(step % N);
+    for (int step = 1; step <= ranks; ++step) {
+      if (steps.has(step % ranks)) visit(step % ranks);
     }
   }
 
   template <class T>
-  __device__ void copy(const T* elements, const tile& x, uint32_t steps) noexcept {
+  __device__ void copy(const T* elements, const tile& x, const rank_set<N>& steps) noexcept {
     const auto* from = reinterpret_cast<const stl::byte*>(elements);
     const uint64_t begin = x.begin * sizeof(T);
     const uint32_t bytes = x.count * static_cast<uint32_t>(sizeof(T));
@@ -175,6 +180,7 @@ class bulk_mover {
 #endif
   StoreOf store_of_;
   lane_mover<N, Transport, StoreOf> lanes_;
+  int ranks_;
   bool issues_;
 };
 

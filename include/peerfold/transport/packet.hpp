@@ -37,6 +37,10 @@ class packet
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
   static constexpr int most_others = sync::most_others<n>;
+  /// Whether arrivals hold the packs of all others; else they are read again where they lie.
+  static constexpr bool holds_arrivals = counts_ranks_early<n>;
+  /// How many others' lines are asked for before any is waited for.
+  static constexpr int at_once = holds_arrivals ? most_others : 8;
   /// With one peer the numbers stay in registers; with more they are read with every message, from
   /// the state, which is cached.
   static constexpr bool keeps_numbers = others == 1;
@@ -63,14 +67,14 @@ class packet
       kept_there_ = arch::optimization_barrier(line_in(1, other, c_.rank()));
       kept_here_ = arch::optimization_barrier(line_in(0, c_.rank(), other));
     }
-    if constexpr (!Peers::all) first_ = first_of<n>(peers_, c_.rank());
+    if constexpr (!Peers::all) first_ = first_of(peers_, c_.ranks(), c_.rank());
     start_ = before(first_).sent;
   }
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N, if it is a
   /// peer.
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
-    const int to = rank_after<n>(c_.rank(), step);
+    const int to = c_.rank_after(step);
     if (!peers_.has(to)) return;
     const uint64_t sent = before(sync::peer_index<n>(to, c_.rank())).sent;
     // The low half does for slot, mark and lap.
@@ -106,9 +110,10 @@ class packet
 
     /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
     /// Called with q and u known at compile time (in unrolled loops), they stay in registers.
-    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t u, uint32_t /*i*/,
+    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t u, uint32_t i,
                                                 const pack_type& mine) const noexcept {
       if (q == rank_) return mine;
+      if constexpr (!holds_arrivals) return from_->pack_in_slot(q < rank_ ? q : q - 1, i);
       return q < rank_ ? at_[q < others ? q : 0].get(u) : at_[q > 0 ? q - 1 : 0].get(u);
     }
 
@@ -122,7 +127,8 @@ class packet
 
    private:
     friend class packet;
-    fragment_type at_[most_others];
+    fragment_type at_[holds_arrivals ? most_others : 1];
+    const packet* from_;  ///< where packs are not held
     int rank_;
     uint32_t fault_;
   };
@@ -135,14 +141,20 @@ class packet
   /// The same where rank q's message carries a tile of the size of tile_of(q).
   template <class TileOf>
   [[nodiscard]] PEERFOLD_HD arrivals receive_each(TileOf tile_of) noexcept {
-    uint32_t packs[most_others];
     uint32_t most = 0;
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      packs[j] = packs_of(tile_of(peer(j)), pack_type::size);
-      most = most < packs[j] ? packs[j] : most;
+    if constexpr (holds_arrivals) {
+      uint32_t packs[most_others];
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        packs[j] = packs_of(tile_of(peer(j)), pack_type::size);
+        most = most < packs[j] ? packs[j] : most;
+      }
+      return receive_packs(most, [&](int j, uint32_t i) { return i < packs[j]; });
+    } else {
+      const auto packs = [&](int j) { return packs_of(tile_of(peer(j)), pack_type::size); };
+      for (int j = 0; j < c_.ranks() - 1; ++j) most = most < packs(j) ? packs(j) : most;
+      return receive_packs(most, [&](int j, uint32_t i) { return i < packs(j); });
     }
-    return receive_packs(most, [&](int j, uint32_t i) { return i < packs[j]; });
   }
 
   /// Gives the slots of the last receive back. Returns, to all lanes alike, whether the whole group
@@ -172,8 +184,8 @@ class packet
   /// Writes the numbers of this call so far into the state.
   PEERFOLD_HD void save() noexcept {
     if (!c_.group().elect()) return;
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
+    PEERFOLD_UNROLL_BY(at_once)
+    for (int j = 0; j < c_.ranks() - 1; ++j) {
       if (!peers_.has(peer(j))) continue;
       const sync::pair_sequence last = before(j);
       c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0, 0};
@@ -201,52 +213,64 @@ class packet
     }
     arrivals in;
     in.rank_ = arch::optimization_barrier(c_.rank());
-    stl::byte* from[most_others];
-    sync::packet_mark mark[most_others];
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      const uint32_t message = static_cast<uint32_t>(before(j).received) + receipts_;
-      mark[j] = sync::mark_of(message, digest_for(peer(j)));
-      from[j] = line_here(j) + c_.layout().packet_slot(message);
-    }
-    for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
-#if PEERFOLD_DEVICE_PASS
-      arch::word_pair line[most_others];
-#else  // g++ -O3 does not see that only lines that were read are looked at, and warns
-      arch::word_pair line[most_others]{};
-#endif
-      uint32_t missing = 0;
+    in.from_ = this;
+    const int peers = c_.ranks() - 1;
+    stl::byte* from[at_once];
+    sync::packet_mark mark[at_once];
+    // What is awaited of the others from the first-th on.
+    const auto look_up = [&](int first) {
       PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) {
-        missing |= peers_.has(peer(j)) && sends(j, i) ? 1u << j : 0;
+      for (int k = 0; k < at_once; ++k) {
+        const int j = first + k;
+        if (j >= peers) continue;
+        mark[k] = sync::mark_of(next_from(j), digest_for(peer(j)));
+        from[k] = line_here(j) + c_.layout().packet_slot(next_from(j));
       }
-      const auto is_missing = [&](int j) { return others == 1 || (missing >> j & 1u) != 0; };
-      uint32_t polls = 0;
-      uint64_t since = 0;
-      while (missing != 0) {
-        // All peers' lines are asked for before any is waited for.
+    };
+    if constexpr (holds_arrivals) look_up(0);
+    for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
+      for (int first = 0; first == 0 || (!holds_arrivals && first < peers); first += at_once) {
+        if constexpr (!holds_arrivals) look_up(first);
+#if PEERFOLD_DEVICE_PASS
+        arch::word_pair line[at_once];
+#else  // g++ -O3 does not see that only lines that were read are looked at, and warns
+        arch::word_pair line[at_once]{};
+#endif
+        uint32_t missing = 0;
         PEERFOLD_UNROLL
-        for (int j = 0; j < others; ++j) {
-          if (is_missing(j)) line[j] = arch::load_relaxed(at(from[j], i));
+        for (int k = 0; k < at_once; ++k) {
+          const int j = first + k;
+          missing |= j < peers && peers_.has(peer(j)) && sends(j, i) ? 1u << k : 0;
         }
-        PEERFOLD_UNROLL
-        for (int j = 0; j < others; ++j) {
-          if (is_missing(j)) {
-            const uint32_t rest = others == 1 ? 0 : missing & ~(1u << j);
-            missing = is_message(line[j], mark[j]) ? rest : rest | 1u << j;
+        const auto is_missing = [&](int k) { return others == 1 || (missing >> k & 1u) != 0; };
+        uint32_t polls = 0;
+        uint64_t since = 0;
+        while (missing != 0) {
+          // All these peers' lines are asked for before any is waited for.
+          PEERFOLD_UNROLL
+          for (int k = 0; k < at_once; ++k) {
+            if (is_missing(k)) line[k] = arch::load_relaxed(at(from[k], i));
+          }
+          PEERFOLD_UNROLL
+          for (int k = 0; k < at_once; ++k) {
+            if (is_missing(k)) {
+              const uint32_t rest = others == 1 ? 0 : missing & ~(1u << k);
+              missing = is_message(line[k], mark[k]) ? rest : rest | 1u << k;
+            }
+          }
+          if (missing == 0) break;
+          if (c_.may_poll(polls)) continue;
+          if (gave_up(since, first, missing, mark, line)) {
+            fault_ = 1;
+            break;
           }
         }
-        if (missing == 0) break;
-        if (c_.may_poll(polls)) continue;
-        if (gave_up(since, missing, mark, line)) {
-          fault_ = 1;
+        if constexpr (holds_arrivals) {
+          PEERFOLD_UNROLL
+          for (int j = 0; j < others; ++j) in.at_[j].at[u] = pack_in(line[j]);
+        } else if (fault_ != 0) {
           break;
         }
-      }
-      PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) {
-        in.at_[j].at[u] = bit_cast<pack_type>(
-            words{{static_cast<uint32_t>(line[j].low), static_cast<uint32_t>(line[j].high)}});
       }
     });
     in.fault_ = fault_;
@@ -265,9 +289,25 @@ class packet
     return {c_.digest().low ^ peers_.salt(c_.rank(), peer), c_.digest().high};
   }
 
-  /// Whether the wait for the peers in `missing` must end. It is said to be for the first of them
-  /// that sent something else, or else for the first.
-  [[nodiscard]] PEERFOLD_HD bool gave_up(uint64_t& since, uint32_t missing,
+  /// The number of the message that is awaited of the j-th other rank, or came last: the low half
+  /// does for slot and mark.
+  [[nodiscard]] PEERFOLD_HD uint32_t next_from(int j) const noexcept {
+    return static_cast<uint32_t>(before(j).received) + receipts_;
+  }
+
+  PEERFOLD_HD static pack_type pack_in(const arch::word_pair& line) noexcept {
+    return bit_cast<pack_type>(
+        words{{static_cast<uint32_t>(line.low), static_cast<uint32_t>(line.high)}});
+  }
+  /// Pack i of that message, which has come and stays until release().
+  [[nodiscard]] PEERFOLD_HD pack_type pack_in_slot(int j, uint32_t i) const noexcept {
+    stl::byte* const line = line_here(j) + c_.layout().packet_slot(next_from(j));
+    return pack_in(arch::load_relaxed(at(line, i)));
+  }
+
+  /// Whether the wait for the others from the first-th on that `missing` has must end. It is said
+  /// to be for the first of them that sent something else, or else for the first.
+  [[nodiscard]] PEERFOLD_HD bool gave_up(uint64_t& since, int first, uint32_t missing,
                                          const sync::packet_mark* mark,
                                          const arch::word_pair* line) noexcept {
     int awaited = -1;
@@ -275,16 +315,16 @@ class packet
     uint32_t seen = 0;
     bool disagrees = false;
     PEERFOLD_UNROLL
-    for (int j = others - 1; j >= 0; --j) {
-      if (others > 1 && (missing >> j & 1u) == 0) continue;
-      const auto low = static_cast<uint32_t>(line[j].low >> 32);
+    for (int k = at_once - 1; k >= 0; --k) {
+      if (others > 1 && (missing >> k & 1u) == 0) continue;
+      const auto low = static_cast<uint32_t>(line[k].low >> 32);
       const bool of_another =
-          sync::of_another_call(low, mark[j].low) ||
-          sync::of_another_call(static_cast<uint32_t>(line[j].high >> 32), mark[j].high) ||
-          sent_by_store(j);
+          sync::of_another_call(low, mark[k].low) ||
+          sync::of_another_call(static_cast<uint32_t>(line[k].high >> 32), mark[k].high) ||
+          sent_by_store(first + k);
       if (disagrees && !of_another) continue;
-      awaited = peer(j);
-      expected = mark[j].low >> 16;
+      awaited = peer(first + k);
+      expected = mark[k].low >> 16;
       seen = low >> 16;
       disagrees = of_another;
     }
@@ -295,10 +335,9 @@ class packet
   /// did so at the last look too: what it sent before would be here by now.
   [[nodiscard]] PEERFOLD_HD bool sent_by_store(int j) noexcept {
     const uint64_t flag = arch::load_acquire(c_.layout().flag(c_.region(0), c_.block(), peer(j)));
-    const uint32_t bit = 1u << j;
     const bool sent = sync::completes(flag, c_.state().store[j].received + 1);
-    const bool before = (suspected_ & bit) != 0;
-    suspected_ = sent ? suspected_ | bit : suspected_ & ~bit;
+    const bool before = suspected_.has(j);
+    sent ? suspected_.add(j) : suspected_.remove(j);
     return sent && before;
   }
 
@@ -321,7 +360,7 @@ class packet
   /// ring here of the j-th other rank.
   [[nodiscard]] PEERFOLD_HD stl::byte* line_there(int step) const noexcept {
     if constexpr (keeps_numbers) return kept_there_;
-    return line_in(step, rank_after<n>(c_.rank(), step), c_.rank());
+    return line_in(step, c_.rank_after(step), c_.rank());
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* line_here(int j) const noexcept {
     if constexpr (keeps_numbers) return kept_here_;
@@ -348,8 +387,8 @@ class packet
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;
-  uint32_t suspected_ = 0;  ///< of another call: bit j, the j-th other rank
-  bool unsaved_ = false;    ///< whether the state lacks numbers of this call
+  rank_set<n> suspected_;  ///< of another call, as positions among the others
+  bool unsaved_ = false;   ///< whether the state lacks numbers of this call
 };
 
 }  // namespace peerfold::transport

@@ -35,6 +35,8 @@ class store_flag
   using base::c_;
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
+  /// Whether arrivals hold where each other's message lies; else that is looked up when it is read.
+  static constexpr bool holds_arrivals = counts_ranks_early<n>;
   static constexpr int lag_in_tiles = 2;
   /// With one peer the numbers stay in registers; with more they are read where they are needed,
   /// from the state, which is cached and constant during a call.
@@ -69,7 +71,7 @@ class store_flag
 
   PEERFOLD_HD explicit store_flag(Context& c, Peers peers = {}) noexcept
       : base{c}, shared_{c.template scratch<shared>()}, peers_{peers} {
-    if constexpr (!Peers::all) first_ = first_of<n>(peers_, c_.rank());
+    if constexpr (!Peers::all) first_ = first_of(peers_, c_.ranks(), c_.rank());
     if constexpr (keeps_numbers) {
       kept_ = sync::read_by_lane(c_.state().store[0], c_.group().lane(), c_.group().width());
       // While that is under way.
@@ -82,7 +84,7 @@ class store_flag
   /// 1 <= step < N, if it is a peer, as the message's tile number `piece`. Published by commit().
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values,
                         uint32_t piece = 0) noexcept {
-    const int to = rank_after<n>(c_.rank(), step);
+    const int to = c_.rank_after(step);
     if (!peers_.has(to)) return;
     const uint64_t message = before(to).sent + commits_ + 1;
     if (!has_credit(to, message)) [[unlikely]] {
@@ -100,6 +102,10 @@ class store_flag
   /// made to peers' memory before.
   PEERFOLD_HD void commit() noexcept {
     ++commits_;
+    if constexpr (keeps_numbers) {
+      // With one peer, whose slots are many, credits seldom matter to the lanes that do not wait.
+      shares_credit_ = !has_credit(peer(0), kept_.sent + commits_ + 2);
+    }
     // Where there is one flag, all about it is worked out before the barrier.
     [[maybe_unused]] uint64_t* flag = nullptr;
     [[maybe_unused]] uint64_t news = 0;
@@ -132,7 +138,12 @@ class store_flag
     [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t /*u*/, uint32_t i,
                                                 const pack_type& mine) const noexcept {
       if (q == rank_) return mine;
-      const stl::byte* first = q < rank_ ? first_[q < others ? q : 0] : first_[q > 0 ? q - 1 : 0];
+      const stl::byte* first;
+      if constexpr (holds_arrivals) {
+        first = q < rank_ ? first_[q < others ? q : 0] : first_[q > 0 ? q - 1 : 0];
+      } else {
+        first = from_->first_pack_from(q) + piece_;
+      }
       return arch::load_vector<pack_type>(first + (i - lane_) * sizeof(pack_type));
     }
 
@@ -147,14 +158,21 @@ class store_flag
     /// The message's tile number `piece`, where these are the first, in a group so wide.
     [[nodiscard]] PEERFOLD_HD arrivals at_piece(uint32_t piece, int width) const noexcept {
       arrivals shifted = *this;
-      PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) shifted.first_[j] += piece * piece_bytes(width);
+      if constexpr (holds_arrivals) {
+        PEERFOLD_UNROLL
+        for (int j = 0; j < others; ++j) shifted.first_[j] += piece * piece_bytes(width);
+      } else {
+        shifted.piece_ = piece * piece_bytes(width);
+      }
       return shifted;
     }
 
    private:
     friend class store_flag;
-    const stl::byte* first_[others > 0 ? others : 1];  ///< this lane's first pack of each
+    const stl::byte* first_[holds_arrivals && others > 0 ? others : 1];  ///< this lane's first
+                                                                         ///< pack of each
+    const store_flag* from_;  ///< where those are not held,
+    uint32_t piece_;          ///< and how far behind them this tile's are
     uint32_t lane_;
     int rank_;
     bool ok_;
@@ -181,8 +199,9 @@ class store_flag
   /// lanes, last. Before another transport of the same block the group must sync.
   PEERFOLD_HD void close() noexcept {
     if ((commits_ | receipts_) == 0) return;
-    // All lanes have read the numbers: where they are kept, by the first commit's barrier.
-    if constexpr (!keeps_numbers) c_.group().sync();
+    // All lanes have read the numbers, and one has its ticket: where they are kept, by the barriers
+    // of a commit and a receive.
+    if (!keeps_numbers || receipts_ == 0) c_.group().sync();
     for_each_other([&](int /*step*/, int peer) {
       const sync::pair_sequence last = before(peer);
       const uint32_t heard = keeps_numbers && receipts_ != 0 ? heard_credit_
@@ -226,16 +245,18 @@ class store_flag
     arrivals in;
     in.rank_ = arch::optimization_barrier(c_.rank());
     in.lane_ = static_cast<uint32_t>(c_.group().lane());
-    PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      in.first_[j] = c_.region(0) + offset(c_.rank(), peer(j)) +
-                     c_.layout().store_slot(before(peer(j)).received + receipts_);
-      if constexpr (keeps_numbers) in.first_[j] = arch::optimization_barrier(in.first_[j]);
+    in.from_ = this;
+    in.piece_ = 0;
+    if constexpr (holds_arrivals) {
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        in.first_[j] = first_pack_from(peer(j));
+        if constexpr (keeps_numbers) in.first_[j] = arch::optimization_barrier(in.first_[j]);
+      }
     }
     bool here = ok_;
     // Between the arrival and the vote every instruction counts, so all else comes before.
     const bool quits = c_.look_at_ticket() != 0;
-    const bool shares = shares_credit();
     for_each_other([&](int /*step*/, int peer) {
       const uint64_t message = before(peer).received + receipts_;
       // Most often it is this, which is found out at once.
@@ -252,13 +273,19 @@ class store_flag
         }
       }
       heard_credit_ = sync::credit_of(seen);
-      if (shares) shared_credit(peer) = heard_credit_;
+      if (shares_credit_) shared_credit(peer) = heard_credit_;
       c_.delay(sync::delay_site::after_receive, message);
     });
     ok_ = !c_.group().any(!here || quits);
-    if (shares) credits_shared_ = true;
+    if (shares_credit_) credits_shared_ = true;
     in.ok_ = ok_;
     return in;
+  }
+
+  /// This lane's first pack of the message that came last from a peer, or is awaited.
+  [[nodiscard]] PEERFOLD_HD const stl::byte* first_pack_from(int peer) const noexcept {
+    return c_.region(0) + offset(c_.rank(), peer) +
+           c_.layout().store_slot(before(peer).received + receipts_);
   }
 
   /// The number of this call between this rank and `peer`, and its digest.
@@ -305,22 +332,15 @@ class store_flag
   template <class Visit>
   PEERFOLD_HD void for_each_other(Visit visit) const {
     if constexpr (others == 1) {
-      const int peer = rank_after<n>(c_.rank(), 1);
+      const int peer = c_.rank_after(1);
       if (c_.group().elect() && peers_.has(peer)) visit(1, peer);
     } else {
       PEERFOLD_NO_UNROLL
-      for (int step = c_.group().lane() + 1; step < n; step += c_.group().width()) {
-        const int peer = rank_after<n>(c_.rank(), step);
+      for (int step = c_.group().lane() + 1; step < c_.ranks(); step += c_.group().width()) {
+        const int peer = c_.rank_after(step);
         if (peers_.has(peer)) visit(step, peer);
       }
     }
-  }
-
-  /// Whether the next receive makes credits known to all lanes. With one peer only where they know
-  /// of less than the two messages need that may be sent before they receive again.
-  [[nodiscard]] PEERFOLD_HD bool shares_credit() const noexcept {
-    if constexpr (keeps_numbers) return !has_credit(peer(0), kept_.sent + commits_ + 2);
-    return true;
   }
 
   [[nodiscard]] PEERFOLD_HD bool has_credit(int to, uint64_t message) const noexcept {
@@ -395,6 +415,9 @@ class store_flag
   uint64_t start_;  ///< the number of messages sent to first_ before this call
   [[no_unique_address]] Peers peers_;
   int first_ = 0;  ///< one of the peers, as a position among the others
+  /// Whether the next receive makes credits known to all lanes, which await_credit() does
+  /// otherwise.
+  bool shares_credit_ = true;
   bool credits_shared_ = false;
   bool ok_ = true;
 };

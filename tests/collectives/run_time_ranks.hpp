@@ -1,0 +1,167 @@
+/// \file
+/// Teams whose rank count is known at run time: every collective by every policy that such teams
+/// have, among 1 to 72 ranks.
+#pragma once
+
+#include <peerfold/peerfold.hpp>
+
+#include <support/contract.hpp>
+#include <support/contract_run.hpp>
+
+#include "custom.hpp"
+#include "disagreement.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peerfold::test {
+namespace detail {
+
+template <class Place, class T, class Op, collective Which, memory_kind Kind, class Policies>
+void run_counts(report& result) {
+  for (const int ranks : Place::run_time_counts()) {
+    // The ranks' memory together, of which collectives hold up to a part for each other rank.
+    const std::size_t most_bytes = 200'000 / static_cast<std::size_t>(ranks * ranks) + 2'000;
+    run_with_ranks<Place, T, Op, run_time_ranks, Policies, Kind, Which>(ranks, ranks == 9,
+                                                                        most_bytes, result);
+    if (!result.ok()) return;
+  }
+}
+
+template <class Place, class T, class Op, collective Which, memory_kind Kind, class Policies>
+void add_counts(const char* what) {
+  registration(to_string(Which), std::string{"run-time rank counts, "} + what,
+               &run_counts<Place, T, Op, Which, Kind, Policies>);
+}
+
+/// One of nine ranks does not come; and one calls something else.
+template <class Place>
+void run_time_absent(report& result) {
+  absent_among<Place, run_time_ranks>(9, result);
+}
+template <class Place>
+void run_time_disagreement(report& result) {
+  for (const auto& chosen : all_policies) {
+    const auto call = [&](std::size_t count) {
+      return [&, count](const auto& rank, const float* in, float* out, const auto& options) {
+        all_reduce(rank, in, out, count, peerfold::sum{}, options(on_channel(chosen, 1)));
+      };
+    };
+    disagree<Place, run_time_ranks>(result, std::string{to_string(chosen)}, 4,
+                                    "all_reduce of 1000 float", "all_reduce of 1001 float",
+                                    call(1000), call(1001), 9);
+  }
+}
+
+/// A kernel of the caller's own.
+template <class Place>
+void run_time_custom(report& result) {
+  for (const int ranks : {3, 9}) custom_among<Place, run_time_ranks>(ranks, result);
+}
+
+/// What makes no team, and no call.
+template <class Place>
+void run_time_refusals(report& result) {
+  const auto make = [](int ranks) {
+    return Place::template make_team<run_time_ranks>(fault_options(std::chrono::seconds{10}),
+                                                     ranks);
+  };
+  for (const int ranks : {0, 73}) {
+    expect_refusal(result, std::to_string(ranks) + " ranks", errc::invalid_argument,
+                   {": " + std::to_string(ranks) + "; ", "1 to 72 ranks"},
+                   [&] { static_cast<void>(make(ranks)); });
+  }
+  fault_bench<Place, run_time_ranks> bench{fault_options(std::chrono::seconds{60}), 3};
+  result.check(bench.team.rank_count() == 3, "the team has three ranks");
+  expect_refusal(result, "rank 3", errc::invalid_argument, {"rank: 3", "ranks 0 to 2"},
+                 [&] { static_cast<void>(bench.team.rank(3)); });
+  const std::vector<float*> three{bench.in[0], bench.in[1], bench.in[2]};
+  const auto in = each_rank<const float*>(bench.team, three);
+  for (const std::size_t count : {std::size_t{2}, std::size_t{4}}) {
+    expect_refusal(result, "values", errc::invalid_argument, {"team of 3 ranks"},
+                   [&] { static_cast<void>(each_rank(bench.team, std::vector<float*>(count))); });
+  }
+  expect_refusal(result, "root 3", errc::invalid_argument, {"root: 3", "ranks 0 to 2"},
+                 [&] { reduce(bench.team, in, bench.out, 10, peerfold::sum{}, 3); });
+  auto few = bench.out;
+  few[2] = nullptr;
+  expect_refusal(result, "no output", errc::invalid_argument, {"out[2]: null"},
+                 [&] { all_reduce(bench.team, in, few, 10, peerfold::sum{}); });
+  auto moved = std::move(bench.team);
+  expect_refusal(result, "a moved-from team's rank", errc::team_empty, {"moved from"},
+                 [&] { static_cast<void>(bench.team.rank(0)); });
+  expect_refusal(result, "a moved-from team's call", errc::team_empty, {"moved from"},
+                 [&] { bench.call_team(); });
+  bench.team = std::move(moved);
+  bench.call_team();
+  result.check(bench.place.wait().empty() && bench.team.status().ok(), "a call after refusals");
+}
+
+}  // namespace detail
+
+/// The portions divide the compiler's work.
+template <class Place, int First, int Last>
+bool add_run_time_ranks() {
+  using detail::add_counts;
+  constexpr auto ordinary = memory_kind::ordinary;
+  constexpr auto symmetric = memory_kind::symmetric;
+  const auto portion = [](int number) { return First <= number && number <= Last; };
+  if constexpr (portion(0)) {
+    add_counts<Place, float, sum, collective::all_reduce, ordinary, every_policy>(
+        "ordinary memory");
+    add_counts<Place, float, sum, collective::all_reduce, symmetric,
+               typename Place::symmetric_policies>("symmetric memory");
+  }
+  if constexpr (portion(1)) {
+    add_counts<Place, double, avg, collective::reduce_scatter, ordinary, exchange_policies>(
+        "averages of double");
+    add_counts<Place, float, sum, collective::reduce_scatter, symmetric, policies<one_shot_store>>(
+        "symmetric memory");
+    add_counts<Place, float, sum, collective::reduce, ordinary, rooted_policies>("ordinary memory");
+  }
+  if constexpr (portion(2)) {
+    add_counts<Place, std::int8_t, mix, collective::inclusive_scan, ordinary, exchange_policies>(
+        "mixtures of int8");
+    add_counts<Place, float, sum, collective::exclusive_scan, ordinary, exchange_policies>(
+        "ordinary memory");
+  }
+  if constexpr (portion(3)) {
+    add_counts<Place, float, sum, collective::all_gather, symmetric,
+               typename Place::symmetric_copy_policies>("symmetric memory");
+    add_counts<Place, float, sum, collective::all_to_all, ordinary, exchange_policies>(
+        "ordinary memory");
+    add_counts<Place, float, sum, collective::all_to_all, symmetric,
+               typename Place::symmetric_copy_policies>("symmetric memory");
+  }
+  if constexpr (portion(4)) {
+    add_counts<
+        Place, float, sum, collective::broadcast, symmetric,
+        policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store, direct_store>>(
+        "symmetric memory");
+    add_counts<Place, float, sum, collective::gather, symmetric,
+               typename Place::symmetric_copy_policies>("symmetric memory");
+  }
+  if constexpr (portion(5)) {
+    add_counts<Place, float, sum, collective::scatter, ordinary, exchange_policies>(
+        "ordinary memory");
+    add_counts<Place, float, sum, collective::send_recv, ordinary, exchange_policies>(
+        "ordinary memory");
+    add_counts<Place, float, sum, collective::barrier, ordinary, exchange_policies>("no memory");
+  }
+  if constexpr (portion(6)) {
+    registration("faults", "run-time rank counts, a rank that does not come",
+                 &detail::run_time_absent<Place>);
+    registration("faults", "run-time rank counts, a rank that calls something else",
+                 &detail::run_time_disagreement<Place>);
+    registration("custom", "run-time rank counts", &detail::run_time_custom<Place>);
+    registration("refusals", "run-time rank counts", &detail::run_time_refusals<Place>);
+  }
+  return true;
+}
+
+}  // namespace peerfold::test
