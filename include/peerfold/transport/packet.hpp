@@ -39,6 +39,10 @@ class packet
   static constexpr int most_others = sync::most_others<n>;
   /// Whether arrivals hold the packs of all others; else they are read again where they lie.
   static constexpr bool holds_arrivals = counts_ranks_early<n>;
+  /// Where arrivals are read again. (A pointer that nobody follows would still put the transport
+  /// into local memory.)
+  struct nothing {};
+  using source = stl::conditional_t<holds_arrivals, nothing, const packet*>;
   /// How many others' lines are asked for before any is waited for.
   static constexpr int at_once = holds_arrivals ? most_others : 8;
   /// With one peer the numbers stay in registers; with more they are read with every message, from
@@ -128,7 +132,7 @@ class packet
    private:
     friend class packet;
     fragment_type at_[holds_arrivals ? most_others : 1];
-    const packet* from_;  ///< where packs are not held
+    source from_;
     int rank_;
     uint32_t fault_;
   };
@@ -213,7 +217,7 @@ class packet
     }
     arrivals in;
     in.rank_ = arch::optimization_barrier(c_.rank());
-    in.from_ = this;
+    if constexpr (!holds_arrivals) in.from_ = this;
     const int peers = c_.ranks() - 1;
     stl::byte* from[at_once];
     sync::packet_mark mark[at_once];

@@ -37,6 +37,11 @@ class store_flag
   static constexpr int others = n - 1;
   /// Whether arrivals hold where each other's message lies; else that is looked up when it is read.
   static constexpr bool holds_arrivals = counts_ranks_early<n>;
+  /// What that takes. (A pointer that nobody follows would still put the transport into local
+  /// memory.)
+  struct nothing {};
+  using source = stl::conditional_t<holds_arrivals, nothing, const store_flag*>;
+  using shift = stl::conditional_t<holds_arrivals, nothing, uint32_t>;
   static constexpr int lag_in_tiles = 2;
   /// With one peer the numbers stay in registers; with more they are read where they are needed,
   /// from the state, which is cached and constant during a call.
@@ -171,8 +176,8 @@ class store_flag
     friend class store_flag;
     const stl::byte* first_[holds_arrivals && others > 0 ? others : 1];  ///< this lane's first
                                                                          ///< pack of each
-    const store_flag* from_;  ///< where those are not held,
-    uint32_t piece_;          ///< and how far behind them this tile's are
+    source from_;  ///< where those are not held,
+    shift piece_;  ///< and how far behind them this tile's are
     uint32_t lane_;
     int rank_;
     bool ok_;
@@ -245,9 +250,10 @@ class store_flag
     arrivals in;
     in.rank_ = arch::optimization_barrier(c_.rank());
     in.lane_ = static_cast<uint32_t>(c_.group().lane());
-    in.from_ = this;
-    in.piece_ = 0;
-    if constexpr (holds_arrivals) {
+    if constexpr (!holds_arrivals) {
+      in.from_ = this;
+      in.piece_ = 0;
+    } else {
       PEERFOLD_UNROLL
       for (int j = 0; j < others; ++j) {
         in.first_[j] = first_pack_from(peer(j));
