@@ -64,6 +64,40 @@ void run_time_custom(report& result) {
   for (const int ranks : {3, 9}) custom_among<Place, run_time_ranks>(ranks, result);
 }
 
+/// Team calls on symmetric buffers, which know their ranks themselves.
+template <class Place>
+void run_time_buffers(report& result) {
+  constexpr int ranks = 3;
+  auto team =
+      Place::template make_team<run_time_ranks>(fault_options(std::chrono::seconds{60}), ranks);
+  Place place{team};
+  symmetric_buffer<float, run_time_ranks> in{team, 6};
+  symmetric_buffer<float, run_time_ranks> out{team, 2};
+  symmetric_buffer<float, run_time_ranks> sums{team, 6};
+  const auto upload = [&](int r, float* to, const std::vector<float>& values) {
+    place.upload(r, reinterpret_cast<std::byte*>(to), bytes_of(values));
+  };
+  for (int r = 0; r < ranks; ++r) {
+    const auto one = static_cast<float>(r + 1);
+    upload(r, in.data(r), {one, 2 * one, 3 * one, 4 * one, 5 * one, 6 * one});
+  }
+  place.wait();
+  reduce_scatter<policies<one_shot_packet>>(team, in, out, peerfold::sum{});
+  reduce<policies<one_shot_packet>>(team, in, sums, peerfold::sum{}, 1);
+  result.check(place.wait().empty() && team.status().ok(), "calls on symmetric buffers");
+  const auto holds = [&](int r, const float* from, const std::vector<float>& wanted) {
+    const auto found =
+        place.download(r, reinterpret_cast<const std::byte*>(from), wanted.size() * sizeof(float));
+    result.check(found == bytes_of(wanted), "what rank " + std::to_string(r) + " holds");
+  };
+  for (int r = 0; r < ranks; ++r) {
+    const auto part = static_cast<float>(12 * r);
+    holds(r, out.data(r), {part + 6, part + 12});
+  }
+  holds(1, sums.data(1), {6, 12, 18, 24, 30, 36});
+  result.count(2 * ranks, 12);
+}
+
 /// What makes no team, and no call.
 template <class Place>
 void run_time_refusals(report& result) {
@@ -159,6 +193,7 @@ bool add_run_time_ranks() {
     registration("faults", "run-time rank counts, a rank that calls something else",
                  &detail::run_time_disagreement<Place>);
     registration("custom", "run-time rank counts", &detail::run_time_custom<Place>);
+    registration("buffers", "run-time rank counts", &detail::run_time_buffers<Place>);
     registration("refusals", "run-time rank counts", &detail::run_time_refusals<Place>);
   }
   return true;
