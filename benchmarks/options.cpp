@@ -179,6 +179,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
   app.add_option("--devices", v.devices, "device of each rank, such as 0,1 or 0,0,1,1")
       ->delimiter(',')
       ->check(CLI::Range(0, 1023));
+  app.add_flag("--run-time-ranks", v.run_time_ranks,
+               "peerfold by kernels that learn their rank count at run time");
   app.add_option("--policy", v.policies,
                  "policies, or all that a collective has: " + joined(policies))
       ->delimiter(',')

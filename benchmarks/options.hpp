@@ -19,8 +19,9 @@ struct options {
   std::size_t factor = 4;
   element type = element::float32;
   reduction op = reduction::sum;
-  int ranks = 0;             // 0: one for each entry of devices
-  std::vector<int> devices;  // of each rank; empty: ranks spread over the GPUs there are
+  int ranks = 0;                // 0: one for each entry of devices
+  std::vector<int> devices;     // of each rank; empty: ranks spread over the GPUs there are
+  bool run_time_ranks = false;  // peerfold by the kernels that learn their rank count at run time
   std::vector<std::string> policies = {"automatic"};  // empty: all that a collective has
   bool symmetric = true;                              // memory kinds to measure
   bool ordinary = true;

@@ -83,6 +83,7 @@ json of(const table& t, const row& r, const figure& f, bool in_place, const resu
                   {"root", root_column(t.which)},
                   {"ranks", how.ranks},
                   {"devices", how.devices},
+                  {"run_time_ranks", how.run_time_ranks && t.who.library == "peerfold"},
                   {"bytes", r.bytes},
                   {"count", r.count},
                   {"in_place", in_place},

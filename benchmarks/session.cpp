@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <peerfold/core/rank.hpp>
 #include <stdexcept>
 #include <string_view>
 
@@ -19,7 +20,8 @@ namespace {
 std::invalid_argument not_compiled(std::string_view what, const options& how) {
   return std::invalid_argument(
       "--collective, --type, --op: " + std::string(what) + " of " + std::string(name_of(how.type)) +
-      ", " + std::string(name_of(how.op)) + ", among " + std::to_string(how.ranks) +
+      ", " + std::string(name_of(how.op)) + ", among " +
+      (how.run_time_ranks ? "a run-time count of" : std::to_string(how.ranks)) +
       " ranks is not compiled in (--list shows what is; see "
       "PEERFOLD_BENCH_INSTANCES in benchmarks/README.md)");
 }
@@ -38,8 +40,9 @@ std::string describe(const nccl::library& nccl) {
 }  // namespace
 
 session::session(machine where, options how) {
+  const int ranks = how.run_time_ranks ? peerfold::run_time_ranks : how.ranks;
   for (const collective which : how.which) {
-    const auto* const found = library::find_instance(which, how.ranks, how.type, how.op);
+    const auto* const found = library::find_instance(which, ranks, how.type, how.op);
     if (found != nullptr) {
       instances_.push_back(found);
     } else if (how.named) {
@@ -207,7 +210,9 @@ void print_list(const machine& where) {
   if (where.gpus.empty()) std::printf("  none\n");
   std::printf("peerfold (collective, ranks, type, operator):\n");
   for (const library::instance& i : library::instances()) {
-    std::printf("  %-14s  %d  %-8s  %s\n", std::string(name_of(i.which)).c_str(), i.ranks,
+    const bool run_time = i.ranks == peerfold::run_time_ranks;
+    std::printf("  %-14s  %-8s  %-8s  %s\n", std::string(name_of(i.which)).c_str(),
+                run_time ? "run time" : std::to_string(i.ranks).c_str(),
                 std::string(type_column(i.which, i.type)).c_str(),
                 std::string(op_column(i.which, i.op)).c_str());
   }

@@ -51,7 +51,8 @@ void call(Team& team, const peerfold::call_options& options, Memory&... memory) 
     peerfold::scatter<copied>(team, memory..., root, options);
   } else if constexpr (Which == collective::send_recv) {
     std::array<int, Team::size> to{};
-    for (int r = 0; r < Team::size; ++r) to[static_cast<std::size_t>(r)] = next_rank(r, Team::size);
+    const int ranks = team.rank_count();
+    for (int r = 0; r < ranks; ++r) to[static_cast<std::size_t>(r)] = next_rank(r, ranks);
     peerfold::send_recv(team, to, memory..., options);
   } else if constexpr (Which == collective::inclusive_scan) {
     peerfold::inclusive_scan(team, memory..., Op{}, options);
@@ -64,7 +65,8 @@ void call(Team& team, const peerfold::call_options& options, Memory&... memory) 
   }
 }
 
-// What does not depend on the collective at compile time: the team and its memory.
+// What does not depend on the collective at compile time: the team and its memory. N is the rank
+// count, or peerfold::run_time_ranks.
 template <int N, class T>
 class team_of_ranks : public implementation {
  public:
@@ -77,9 +79,9 @@ class team_of_ranks : public implementation {
     options_.policy = peerfold::parse_policy(chosen.policy).value();
     options_.max_blocks = ranks.max_blocks;
     buffers_.devices = ranks.devices;
-    buffers_.in.resize(N);
-    buffers_.out.resize(N);
-    for (int rank = 0; rank < N; ++rank) {
+    buffers_.in.resize(ranks.devices.size());
+    buffers_.out.resize(ranks.devices.size());
+    for (int rank = 0; rank < ranks.ranks(); ++rank) {
       const cudaStream_t stream = team_.stream(rank);
       const auto same = std::ranges::find(lanes_, stream, &lane::stream);
       if (same == lanes_.end()) {
@@ -110,7 +112,7 @@ class team_of_ranks : public implementation {
       in_.emplace(team_, call_.given());
       out_.emplace(team_, call_.got());
     }
-    for (std::size_t r = 0; r < N; ++r) {
+    for (std::size_t r = 0; r < buffers_.in.size(); ++r) {
       const int rank = static_cast<int>(r);
       buffers_.in[r] = chosen_.symmetric ? in_->data(rank) : allocate(r, call_.given());
       buffers_.out[r] = chosen_.symmetric ? out_->data(rank) : allocate(r, call_.got());
@@ -164,7 +166,7 @@ class team_calls final : public team_of_ranks<N, T> {
   void enqueue(placement where, int calls) override {
     std::array<const T*, N> from{};
     std::array<T*, N> to{};
-    for (std::size_t r = 0; r < N; ++r) {
+    for (std::size_t r = 0; r < this->buffers_.in.size(); ++r) {
       from[r] = static_cast<const T*>(this->buffers_.input(this->call_, r, where));
       to[r] = static_cast<T*>(this->buffers_.output(this->call_, r, where));
     }

@@ -16,7 +16,7 @@ struct choice {
 
 struct instance {
   collective which;
-  int ranks;
+  int ranks;  // or peerfold::run_time_ranks
   element type;
   reduction op;  // of collectives that reduce
   std::unique_ptr<implementation> (*make)(const assignment&, const choice&);
@@ -24,7 +24,7 @@ struct instance {
 
 std::span<const instance> instances();
 
-// The instance for a collective, or null where it is not compiled in.
+// The instance for a collective, or null where it is not compiled in. `ranks` as in an instance.
 const instance* find_instance(collective which, int ranks, element type, reduction op);
 
 }  // namespace bench::library

@@ -73,6 +73,9 @@ struct without_close : bulk {
 struct without_receive_each : bulk {
   void receive_each(algorithm::tile_of_rank) = delete;
 };
+struct without_receive_last : bulk {
+  bool receive_last() = delete;
+};
 struct receives_nothing : bulk {
   void receive(const pf::transport::tile&) {}
 };
@@ -95,6 +98,7 @@ static_assert(!algorithm::transport<release_without_answer>);
 static_assert(!algorithm::transport<without_commit>);
 static_assert(!algorithm::transport<without_close>);
 static_assert(!algorithm::transport<without_receive_each>);
+static_assert(!algorithm::transport<without_receive_last>);
 static_assert(!algorithm::transport<receives_nothing>);
 static_assert(!algorithm::transport<arrivals_that_do_not_tell>);
 static_assert(!algorithm::transport<too_few_slots>);

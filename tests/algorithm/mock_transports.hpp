@@ -104,6 +104,7 @@ class bulk_copy {
                   const Store& to) {
     store(x, place{0}, to);
   }
+  bool receive_last() { return !group_.any(false); }
   bool release() { return !group_.any(false); }
   void close() { group_.sync(); }
 
@@ -182,6 +183,7 @@ class multimem {
   void store_from(int /*q*/, const transport::tile& x, const arrivals& theirs, const Store& store) {
     for (std::size_t i = 0; i < x.count; ++i) store(x.begin + i, theirs.folded[i]);
   }
+  bool receive_last() { return true; }
   bool release() { return true; }
   void close() {}
 
@@ -282,6 +284,7 @@ class copy_engine {
   }
 
   arrivals receive(const transport::tile& x) { return await(x); }
+  bool receive_last() { return static_cast<bool>(await({})); }
   template <class TileOf>
   arrivals receive_each(TileOf /*tile_of*/) {
     return await({});

@@ -72,7 +72,7 @@ class threads_place {
       all.back().options.staging_bytes = std::size_t{16} << 20;
     } else {
       add(2, {{2}}, 2 * half_lap - 3, caller::team, most / 2);
-      if (short_run()) return all;
+      if (short_run() || (ranks > 32 && !full_product)) return all;
       add(1, {{1}, {3}}, half_lap - 3, caller::ranks, most / 2);
     }
     return all;
@@ -91,7 +91,8 @@ class threads_place {
 #if defined(__SANITIZE_THREAD__)
     return {2, 9, 17};
 #else
-    return {1, 2, 3, 8, 9, 16, 17, 33, 72};
+    if (full_product) return {1, 2, 3, 8, 9, 16, 17, 33, 72};
+    return {1, 2, 3, 9, 17, 72};
 #endif
   }
 

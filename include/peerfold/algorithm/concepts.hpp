@@ -46,22 +46,29 @@ using tile_of_rank = transport::tile (*)(int rank);
 /// of the peers differ, release() gives its slots back and tells, to all lanes alike, whether the
 /// group may go on. A lane whose arrivals are false has given up and must neither store nor send
 /// what it would make of them. close() is called by all lanes, last, and releases the last receive.
+/// Where traits.publishes_writes, receive_last() is for a last message that carries nothing: it
+/// tells only lanes that wait whether it came, and holds nobody else up.
 template <class T>
-concept transport = requires(T& t, const transport::tile& x, int step,
-                             const typename T::fragment_type& values, tile_of_rank tile_of) {
-  typename T::element_type;
-  typename T::arrivals;
-  requires stl::default_initializable<typename T::fragment_type>;
-  requires stl::copyable<typename T::fragment_type>;
-  requires stl::same_as<decltype(T::traits), const transport::transport_traits>;
-  requires T::traits.slots >= 2 * T::traits.lag + 2;
-  t.send(step, x, values);
-  t.commit();
-  { t.receive(x) } -> stl::same_as<typename T::arrivals>;
-  { t.receive_each(tile_of) } -> stl::same_as<typename T::arrivals>;
-  { t.release() } -> stl::same_as<bool>;
-  t.close();
-} && stl::constructible_from<bool, const typename T::arrivals&>;
+concept transport =
+    requires(T& t, const transport::tile& x, int step, const typename T::fragment_type& values,
+             tile_of_rank tile_of) {
+      typename T::element_type;
+      typename T::arrivals;
+      requires stl::default_initializable<typename T::fragment_type>;
+      requires stl::copyable<typename T::fragment_type>;
+      requires stl::same_as<decltype(T::traits), const transport::transport_traits>;
+      requires T::traits.slots >= 2 * T::traits.lag + 2;
+      t.send(step, x, values);
+      t.commit();
+      { t.receive(x) } -> stl::same_as<typename T::arrivals>;
+      { t.receive_each(tile_of) } -> stl::same_as<typename T::arrivals>;
+      { t.release() } -> stl::same_as<bool>;
+      t.close();
+    } &&
+    stl::constructible_from<bool, const typename T::arrivals&> &&
+    (!T::traits.publishes_writes || requires(T& t) {
+      { t.receive_last() } -> stl::same_as<bool>;
+    });
 
 /// A transport that does the element work of a reduction over tiles of its own: load(x, load) is
 /// this rank's fragment; fold(x, mine, theirs, op, finish) the finished fragment; store(x, values,

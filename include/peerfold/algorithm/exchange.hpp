@@ -226,14 +226,10 @@ PEERFOLD_HD
   }
   for (uint32_t i = first; !receivers.empty() && i < tiles.tiles(); i += blocks) {
     const transport::tile x = tiles.at(i);
-    // With one peer what stays here is loaded again: two H200 move 335 GB/s by 16 blocks so, and
-    // 300 if both stores wait for one load.
-    if constexpr (Route::one_source && size > 2) {
+    if constexpr (Route::one_source) {
       mover.move(x, load_at(load, route.source(self)), receivers);
     } else {
-      // Unrolled, the next part is loaded while this one is stored; what is one part would be
-      // loaded once.
-      [[maybe_unused]] constexpr int at_once = !Route::one_source && size == 2 ? size : 1;
+      [[maybe_unused]] constexpr int at_once = size == 2 ? size : 1;
       PEERFOLD_UNROLL_BY(at_once)
       for (int p = 1; p <= n; ++p) {  // the own part while the links are at work
         const int step = p < n ? p : 0;
@@ -247,7 +243,7 @@ PEERFOLD_HD
   }
   mover.finish();
   tell_all();
-  return static_cast<bool>(t.receive(transport::tile{}));
+  return t.receive_last();
 }
 
 }  // namespace peerfold::algorithm

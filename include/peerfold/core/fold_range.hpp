@@ -7,16 +7,24 @@
 namespace peerfold {
 
 // Ranges fold in two ways that give the same: fold<N>() at once, where all values are at hand; or
-// rank by rank, those that the range includes, where starts(total) says whether there is a value to
-// start from and, if so, puts it into total.
+// rank by rank, those that the range includes, from the first one's value on or from `initial`,
+// where the range has that.
+
+/// Whether there is a value to start from, which then is put into `total`.
+template <class Range, class Accumulator>
+[[nodiscard]] PEERFOLD_HD constexpr bool starts_from_value(const Range& range,
+                                                           Accumulator& total) noexcept {
+  if constexpr (requires { range.initial; }) {
+    total = range.initial;
+    return true;
+  } else {
+    return false;
+  }
+}
 
 /// All ranks, from rank 0's value on.
 struct every_rank {
   [[nodiscard]] PEERFOLD_HD static constexpr bool includes(int /*rank*/) noexcept { return true; }
-  template <class A>
-  [[nodiscard]] PEERFOLD_HD static constexpr bool starts(A& /*total*/) noexcept {
-    return false;
-  }
 
   /// op(… op(op(v0, v1), v2) …, vN-1), where value(q) is vq.
   template <int N, class ValueOf, class Op>
@@ -34,10 +42,6 @@ struct ranks_through {
 
   [[nodiscard]] PEERFOLD_HD constexpr bool includes(int rank) const noexcept {
     return rank <= last;
-  }
-  template <class A>
-  [[nodiscard]] PEERFOLD_HD static constexpr bool starts(A& /*total*/) noexcept {
-    return false;
   }
   template <int N, class ValueOf, class Op>
   [[nodiscard]] PEERFOLD_HD auto fold(ValueOf value, const Op& op) const {
@@ -57,10 +61,6 @@ struct ranks_before {
   int end = 0;
 
   [[nodiscard]] PEERFOLD_HD constexpr bool includes(int rank) const noexcept { return rank < end; }
-  [[nodiscard]] PEERFOLD_HD constexpr bool starts(Accumulator& total) const noexcept {
-    total = initial;
-    return true;
-  }
   template <int N, class ValueOf, class Op>
   [[nodiscard]] PEERFOLD_HD Accumulator fold(ValueOf value, const Op& op) const {
     Accumulator total = initial;
@@ -78,10 +78,6 @@ struct ranks_in {
 
   [[nodiscard]] PEERFOLD_HD constexpr bool includes(int rank) const noexcept {
     return (set >> rank & 1u) != 0;
-  }
-  template <class A>
-  [[nodiscard]] PEERFOLD_HD static constexpr bool starts(A& /*total*/) noexcept {
-    return false;
   }
   template <int N, class ValueOf, class Op>
   [[nodiscard]] PEERFOLD_HD auto fold(ValueOf value, const Op& op) const {

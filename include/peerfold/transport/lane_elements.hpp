@@ -44,7 +44,7 @@ class lane_elements {
     PEERFOLD_UNROLL
     for (uint32_t e = 0; e < size; ++e) {
       total[e] = traits::widen(mine.get(0));  // so that compilers see it initialised
-      begun = range.starts(total[e]);
+      begun = starts_from_value(range, total[e]);
     }
     PEERFOLD_NO_UNROLL
     for (int q = 0; q < c_.ranks(); ++q) {

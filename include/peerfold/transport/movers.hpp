@@ -15,7 +15,8 @@
 namespace peerfold::transport {
 
 /// By the lanes' loads and stores, over a transport that has them; any functors. `store_of(step)`
-/// is the store functor of a place.
+/// is the store functor of a place. A tile is stored once the next is loaded: few blocks fill a
+/// link only if their loads are not waited for.
 template <int N, class Transport, class StoreOf>
 class lane_mover {
  public:
@@ -28,21 +29,34 @@ class lane_mover {
   template <class Load>
   PEERFOLD_HD void move(const tile& x, const Load& load, const rank_set<N>& steps) {
     const auto values = t_.load(x, load);
+    store_last();
+    last_ = x;
+    values_ = values;
+    steps_ = steps;
+  }
+  PEERFOLD_HD void finish() {
+    store_last();
+    steps_ = {};
+  }
+
+ private:
+  PEERFOLD_HD void store_last() const {
     [[maybe_unused]] constexpr int at_once = N == 2 ? N : 1;
     const int ranks = counts_ranks_early<N> ? N : ranks_;
     PEERFOLD_UNROLL_BY(at_once)
     for (int step = 1; step <= ranks; ++step) {
-      if (!steps.has(step % ranks)) continue;
+      if (!steps_.has(step % ranks)) continue;
       const auto store = store_of_(step % ranks);
-      t_.store(x, values, t_.destination(x, store));
+      t_.store(last_, values_, t_.destination(last_, store));
     }
   }
-  PEERFOLD_HD void finish() noexcept {}
 
- private:
   Transport& t_;
   StoreOf store_of_;
   int ranks_;
+  tile last_;
+  typename Transport::fragment_type values_{};
+  rank_set<N> steps_;
 };
 
 /// How bulk copies are staged: loads run ahead of stores by all stages but two, of which one is
@@ -93,7 +107,8 @@ class bulk_mover {
     lanes_.move(x, load, steps);
   }
 
-  PEERFOLD_HD void finish() noexcept {
+  PEERFOLD_HD void finish() {
+    lanes_.finish();
 #if PEERFOLD_HAS_BULK_COPY
     if (!issues_) return;
     while (stored_ != loaded_) store_next();

@@ -192,6 +192,16 @@ class store_flag
     return receive_any();
   }
 
+  /// Waits for the last message of every peer, which carries nothing; not the first of the call.
+  /// Returns whether it came to the lanes that wait for it, true to the others, who are not held
+  /// up: close() is next.
+  [[nodiscard]] PEERFOLD_HD bool receive_last() noexcept {
+    ++receipts_;
+    const bool here = await_each();
+    credits_shared_ = shares_credit_ || credits_shared_;
+    return here;
+  }
+
   /// Gives the slots of the last receive() back; the next commit() tells the peers. Returns, to all
   /// lanes alike, whether the group has received so far; where not, the call must end. A call's
   /// last receive goes without.
@@ -260,6 +270,15 @@ class store_flag
         if constexpr (keeps_numbers) in.first_[j] = arch::optimization_barrier(in.first_[j]);
       }
     }
+    ok_ = !c_.group().any(!await_each());
+    if (shares_credit_) credits_shared_ = true;
+    in.ok_ = ok_;
+    return in;
+  }
+
+  /// Waits for a message of every peer, in a lane for each. Returns false to lanes that have given
+  /// up.
+  [[nodiscard]] PEERFOLD_HD bool await_each() noexcept {
     bool here = ok_;
     // Between the arrival and the vote every instruction counts, so all else comes before.
     const bool quits = c_.look_at_ticket() != 0;
@@ -282,10 +301,7 @@ class store_flag
       if (shares_credit_) shared_credit(peer) = heard_credit_;
       c_.delay(sync::delay_site::after_receive, message);
     });
-    ok_ = !c_.group().any(!here || quits);
-    if (shares_credit_) credits_shared_ = true;
-    in.ok_ = ok_;
-    return in;
+    return here && !quits;
   }
 
   /// This lane's first pack of the message that came last from a peer, or is awaited.
