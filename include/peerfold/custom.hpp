@@ -41,10 +41,11 @@ using context_of = typename Team::place_type::template context<Team::size>;
 ///     }
 ///   };
 ///
-/// Before it makes another transport its lanes must agree to go on, as they may differ in what they
-/// know: `if (c.group().any(!done)) return false;`, which is also the barrier between the two. All
-/// ranks make the same transports, with peers that agree, and exchange as many messages. What a
-/// body returns is for itself: faults are reported by contexts.
+/// Before it makes another transport, or reads what the ranks have stored, its lanes must agree to
+/// go on, as they may differ in what they know: `if (c.group().any(!done)) return false;`, which is
+/// also the barrier between the two: peers' stores are seen by one lane first, by the others behind
+/// it. All ranks make the same transports, with peers that agree, and exchange as many messages.
+/// What a body returns is for itself: faults are reported by contexts.
 ///
 /// transport_type is what tiles are cut for: of the transports that it uses the one with the
 /// smallest messages, and shares must be whole packs of each. A body that moves tiles by bulk_mover

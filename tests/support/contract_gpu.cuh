@@ -177,9 +177,11 @@ class gpu_place {
     return options;
   }
 
-  /// Ranks that share a GPU keep one call in flight a stream: see docs/decisions/0009.
+  /// Streams whose kernels wait for those of other streams keep one call in flight each, but for
+  /// one stream a GPU: see docs/decisions/0009.
   void after_rank_call(int rank, int channel) {
-    if (std::count(devices_.begin(), devices_.end(), device(rank)) == 1) return;
+    const bool alone = std::count(devices_.begin(), devices_.end(), device(rank)) == 1;
+    if (alone && channel == 0) return;
     must(cudaStreamSynchronize(stream(rank, channel)), "waiting for a rank's call");
   }
 

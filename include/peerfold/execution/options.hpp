@@ -15,7 +15,9 @@ struct CUstream_st;  // what a cudaStream_t points to; known here without CUDA's
 namespace peerfold {
 
 /// One channel of a team: calls on different channels may overlap where their streams do. (Calls of
-/// the team share its streams, and so run one after another.)
+/// the team share its streams, and so run one after another.) Where ranks call for themselves on
+/// several channels at once, all channels but one keep one call in flight: a GPU may hold a
+/// stream's kernel back behind another stream's second one, and two ranks then wait crosswise.
 struct channel_options {
   /// Blocks a rank may use at once; 0: an equal part of what fits. The blocks of all channels and
   /// of all ranks of a device are resident together: more than fit are refused.
