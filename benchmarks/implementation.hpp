@@ -21,8 +21,10 @@ class implementation {
     std::string library;  // peerfold, nccl, hand
     std::string policy;   // such as one_shot/packet; empty for NCCL, which chooses for itself
     std::string memory;   // symmetric or ordinary
+    bool run_time_ranks = false;
     std::string title() const {
-      return library + (policy.empty() ? "" : " " + policy) + ", " + memory + " memory";
+      return library + (policy.empty() ? "" : " " + policy) + ", " + memory + " memory" +
+             (run_time_ranks ? ", run-time rank count" : "");
     }
   };
 

@@ -114,7 +114,8 @@ def machine_lines(result):
     lines = [
         f"{gpus}, {machine['link']}; driver {machine['driver']}, CUDA {machine['cuda_runtime']}, "
         f"NCCL {machine['nccl']}; peerfold {data['commit']}, {data['date'][:10]}.",
-        f"{', '.join(result.collectives)}, {run['ranks']} ranks on devices "
+        f"{', '.join(result.collectives)}, {run['ranks']} ranks "
+        f"{'(counted at run time) ' if run.get('run_time_ranks') else ''}on devices "
         f"{','.join(map(str, run['devices']))}, {run['type']} {run['op']}, out of place; the median "
         f"of {run['replays']} {'graph replays' if run['timing'] == 'graph' else 'batches'} of the "
         f"mean over the ranks. Wrong elements: {wrong}.",

@@ -1,10 +1,11 @@
 #include "session.hpp"
 
+#include <peerfold/core/rank.hpp>
+
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <peerfold/core/rank.hpp>
 #include <stdexcept>
 #include <string_view>
 

@@ -93,7 +93,8 @@ class team_of_ranks : public implementation {
   }
 
   identity who() const override {
-    return {"peerfold", chosen_.policy, chosen_.symmetric ? "symmetric" : "ordinary"};
+    return {"peerfold", chosen_.policy, chosen_.symmetric ? "symmetric" : "ordinary",
+            N == peerfold::run_time_ranks};
   }
   bool reproducible() const override { return true; }
   bool supports(std::size_t) const override { return true; }

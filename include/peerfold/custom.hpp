@@ -25,7 +25,7 @@ template <class Team>
 using context_of = typename Team::place_type::template context<Team::size>;
 
 /// What one rank runs: body(c) in all lanes of every block of the rank, where c is the context. It
-/// makes a transport, calls algorithms over it, closes it, and returns whether they ended well:
+/// makes a transport, calls an algorithm over it, closes it, and returns whether they ended well:
 ///
 ///   struct body {
 ///     template <class Context>

@@ -146,6 +146,80 @@ void custom_steps(report& result) {
   custom_among<Place, N>(N, result);
 }
 
+/// Two messages over stores, of which one rank sends but the first: the others wait for the last in
+/// receive_last(). Every lane of a block writes whether its group found out.
+struct two_messages {
+  template <class Context>
+  using transport_type = transport::store_flag<std::uint32_t, Context>;
+
+  transport::tiling tiles;
+  std::uint32_t* found;  ///< by lane
+  bool leaves;           ///< this rank, behind the first
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c};
+    const auto tell_all = [&] {
+      for (int p = 1; p < c.ranks(); ++p) {
+        t.send(p, transport::tile{}, typename transport_type<Context>::fragment_type{});
+      }
+      t.commit();
+    };
+    tell_all();
+    bool done = static_cast<bool>(t.receive(transport::tile{})) && t.release();
+    if (done && !leaves) {
+      tell_all();
+      done = t.receive_last();
+    }
+    t.close();
+    const bool failed = c.group().any(!done);
+    if (c.block() == 0) found[c.group().lane()] = failed ? 2 : 1;
+    return !failed;
+  }
+};
+
+/// The last message of a call does not come: who waits for it ends with the budget and names the
+/// rank that it misses, and all lanes of the group know it behind the next vote.
+template <class Place, int N>
+void last_message_missing(report& result) {
+  if (!Place::has(N)) return result.skip();
+  constexpr std::chrono::milliseconds budget{400};
+  for (const int workers : {1, 3}) {
+    for (const int leaver : {0, N - 1, N}) {  // N: nobody
+      const std::string where =
+          std::to_string(workers) + " workers, rank " + std::to_string(leaver) + " leaves: ";
+      team_options options =
+          fault_options(leaver == N ? std::chrono::milliseconds{60'000} : budget);
+      options.workers = workers;
+      fault_bench<Place, N> bench{options};
+      recording(result, where, [&] {
+        run_custom(bench.team, 7, 1, [&](int rank, const transport::tiling& tiles) {
+          auto* found = reinterpret_cast<std::uint32_t*>(bench.out[static_cast<std::size_t>(rank)]);
+          return two_messages{tiles, found, rank == leaver};
+        });
+      });
+      result.count(N, 0);
+      result.check(bench.place.wait().empty(), where + "the device failed");
+      const team_status status = bench.team.status();
+      result.check(status.ok() == (leaver == N), where + status.to_string());
+      for (const fault_report& report : status) {
+        const std::string said = where + to_string(report) + ": wrong ";
+        result.check(report.kind == fault_kind::timeout, said + "kind");
+        result.check(report.rank != leaver && report.peer == leaver, said + "rank or peer");
+        result.check(report.expected == sync::wire(2), said + "expected number");
+      }
+      for (int r = 0; r < N; ++r) {
+        const auto* out = reinterpret_cast<std::byte*>(bench.out[static_cast<std::size_t>(r)]);
+        const auto found = values_of<std::uint32_t>(bench.place.download(
+            r, out, static_cast<std::size_t>(workers) * sizeof(std::uint32_t)));
+        const std::uint32_t wanted = leaver == N || r == leaver ? 1 : 2;
+        result.check(found == std::vector<std::uint32_t>(static_cast<std::size_t>(workers), wanted),
+                     where + "what the lanes of rank " + std::to_string(r) + " found");
+      }
+    }
+  }
+}
+
 /// One rank never comes: the others end with the budget, and the first report names it.
 template <class Place, int N>
 void absent_neighbour(report& result) {
@@ -180,6 +254,24 @@ void absent_neighbour(report& result) {
       });
     }
   }
+  // Straight into the peers' memory.
+  const auto store_of = [](auto& bench, int r) {
+    store_to_symmetric<float, N> store{};
+    store.data = bench.out[static_cast<std::size_t>(r)];
+    std::copy(bench.out.begin(), bench.out.end(), store.peers);
+    return store;
+  };
+  without("two_shot/store to the peers", 0, [&](auto& bench, int r) {
+    transform_all_reduce<policies<two_shot_store>>(
+        bench.team.rank(r), bench.count, load_from<float>{bench.in[static_cast<std::size_t>(r)]},
+        peerfold::sum{}, make_default_finish<peerfold::sum, float, N>(N), store_of(bench, r),
+        bench.place.rank_options({}, r));
+  });
+  without("direct/store", N - 1, [&](auto& bench, int r) {
+    transform_all_gather<policies<direct_store>>(
+        bench.team.rank(r), 100, load_from<float>{bench.in[static_cast<std::size_t>(r)]},
+        store_of(bench, r), bench.place.rank_options({}, r));
+  });
   without("a custom collective", N - 1, [&](auto& bench, int r) {
     run_custom(
         bench.team.rank(r), 7, 1,
@@ -204,6 +296,9 @@ bool add_custom() {
      ...);
     (registration("custom", "an absent neighbour of " + std::to_string(First + I) + " ranks",
                   &detail::absent_neighbour<Place, First + I>),
+     ...);
+    (registration("custom", "a last message missing among " + std::to_string(First + I) + " ranks",
+                  &detail::last_message_missing<Place, First + I>),
      ...);
   }(std::make_integer_sequence<int, Last - First + 1>{});
   return true;

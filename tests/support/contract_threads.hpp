@@ -72,6 +72,7 @@ class threads_place {
       all.back().options.staging_bytes = std::size_t{16} << 20;
     } else {
       add(2, {{2}}, 2 * half_lap - 3, caller::team, most / 2);
+      // Rank calls differ from the team's in nothing that the number of ranks changes.
       if (short_run() || (ranks > 32 && !full_product)) return all;
       add(1, {{1}, {3}}, half_lap - 3, caller::ranks, most / 2);
     }

@@ -46,8 +46,9 @@ using tile_of_rank = transport::tile (*)(int rank);
 /// of the peers differ, release() gives its slots back and tells, to all lanes alike, whether the
 /// group may go on. A lane whose arrivals are false has given up and must neither store nor send
 /// what it would make of them. close() is called by all lanes, last, and releases the last receive.
-/// Where traits.publishes_writes, receive_last() is for a last message that carries nothing: it
-/// tells only lanes that wait whether it came, and holds nobody else up.
+/// Where traits.publishes_writes, receive_last() is for a last message that carries nothing, behind
+/// another receive of the call and with close() next: it tells only lanes that wait whether it
+/// came, and holds nobody else up.
 template <class T>
 concept transport =
     requires(T& t, const transport::tile& x, int step, const typename T::fragment_type& values,

@@ -186,8 +186,8 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
 
 /// The same straight into the peers' memory, without a copy in between: the ranks first tell each
 /// other that their outputs may be written, and last that they are. Three steps, one of data, which
-/// the mover moves (see transport/movers.hpp). load may be called again for what stays with the
-/// rank.
+/// the mover moves (see transport/movers.hpp). Behind it, a lane sees what peers wrote from the
+/// group's next barrier on.
 ///
 /// In place is fine where a rank's own part stays where it is (all-gather, gather, broadcast), not
 /// where what arrives takes the place of what is yet to be sent (all-to-all).
@@ -229,6 +229,7 @@ PEERFOLD_HD
     if constexpr (Route::one_source) {
       mover.move(x, load_at(load, route.source(self)), receivers);
     } else {
+      // Unrolled, what the mover holds is not copied from turn to turn.
       [[maybe_unused]] constexpr int at_once = size == 2 ? size : 1;
       PEERFOLD_UNROLL_BY(at_once)
       for (int p = 1; p <= n; ++p) {  // the own part while the links are at work

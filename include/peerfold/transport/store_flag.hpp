@@ -192,9 +192,9 @@ class store_flag
     return receive_any();
   }
 
-  /// Waits for the last message of every peer, which carries nothing; not the first of the call.
-  /// Returns whether it came to the lanes that wait for it, true to the others, who are not held
-  /// up: close() is next.
+  /// Waits for the last message of every peer, which carries nothing; behind another receive of the
+  /// call, and close() is next. Returns false to lanes that know of a fault. Lanes that wait for
+  /// nobody are not held up, and see what peers wrote only behind the group's next barrier.
   [[nodiscard]] PEERFOLD_HD bool receive_last() noexcept {
     ++receipts_;
     const bool here = await_each();
@@ -215,7 +215,7 @@ class store_flag
   PEERFOLD_HD void close() noexcept {
     if ((commits_ | receipts_) == 0) return;
     // All lanes have read the numbers, and one has its ticket: where they are kept, by the barriers
-    // of a commit and a receive.
+    // of a commit and the first receive.
     if (!keeps_numbers || receipts_ == 0) c_.group().sync();
     for_each_other([&](int /*step*/, int peer) {
       const sync::pair_sequence last = before(peer);
