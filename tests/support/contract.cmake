@@ -8,6 +8,13 @@ add_library(peerfold_test_contract STATIC ${CMAKE_CURRENT_LIST_DIR}/oracle.cpp
 peerfold_own_target(peerfold_test_contract)
 target_include_directories(peerfold_test_contract PUBLIC ${PROJECT_SOURCE_DIR}/tests)
 
+# For the programs on threads that have much to compile and little to run: it halves the former.
+# Those of ThreadSanitizer, of delays and of random programs are optimised, and all by hand runs.
+set(contract_quick_to_compile -O0)
+if(PEERFOLD_EXHAUSTIVE)
+  set(contract_quick_to_compile)
+endif()
+
 # contract_instances(<variable> <place's header> <group>:<first>:<last>[+…]...): writes a translation
 # unit for each and puts their names into the variable.
 function(contract_instances variable place)
