@@ -368,6 +368,31 @@ TEST_CASE("what two_shot enqueues for copy engines") {
       CHECK(last < position(stream, operation::receive, tiles + 1));
     }
   }
+
+  SECTION("the same of one tile: a share to every peer, the results to all, and a last message") {
+    scenario<n, 8, lag> one(4 * n - 1);
+    REQUIRE(one.enqueue(form::two_shot_direct, 4));
+    for (int r = 0; r < n; ++r) {
+      const auto& stream = one.ranks.stream[r];
+      check_order(stream, r, n);
+      const std::size_t last = position(stream, operation::commit, 2);
+      REQUIRE(last < stream.size());
+      CHECK(position(stream, operation::commit, 3) == stream.size());
+      CHECK(position(stream, operation::send, 2) == stream.size());
+      const std::size_t received = position(stream, operation::receive, 1);
+      int stores = 0;
+      for (std::size_t i = 0; i < stream.size(); ++i) {
+        if (stream[i].what != operation::store) continue;
+        ++stores;
+        CHECK(received < i);
+        CHECK(i < last);
+      }
+      CHECK(stores == n);
+      CHECK(last < position(stream, operation::receive, 2));
+    }
+    CHECK(one.run([](std::size_t able) { return able - 1; }));
+    CHECK(one.right());
+  }
 }
 
 TEST_CASE("a call without elements enqueues empty messages") {

@@ -198,7 +198,7 @@ class store_flag
   [[nodiscard]] PEERFOLD_HD bool receive_last() noexcept {
     ++receipts_;
     const bool here = await_each();
-    credits_shared_ = shares_credit_ || credits_shared_;
+    if (shares_credit_) credits_shared_ = true;
     return here;
   }
 
