@@ -74,6 +74,9 @@ struct custom_call_body {
 
   template <class Context>
   PEERFOLD_HD bool operator()(Context& c) const {
+    // Loading a kernel launches it once with arguments that are all zeros (see kernel_entry); no
+    // team has this budget.
+    if (c.channel().wait_budget_ns == 0) return true;
     return body(c);
   }
 };
