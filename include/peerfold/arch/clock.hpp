@@ -24,10 +24,16 @@ PEERFOLD_HD inline uint64_t now_ns() noexcept {
 #endif
 }
 
-/// Between two polls. On the host it gives the core away: ranks may outnumber the cores.
-PEERFOLD_HD inline void pause() noexcept {
+/// Between two polls, of which `polls` were in vain. On the host it gives the core away, as ranks
+/// may outnumber the cores; and who has waited long sleeps, so as not to stand in others' way.
+PEERFOLD_HD inline void pause([[maybe_unused]] uint32_t polls = 0) noexcept {
 #if !PEERFOLD_DEVICE_PASS && !defined(__CUDACC_RTC__)
-  std::this_thread::yield();
+  constexpr uint32_t yields = 128;
+  if (polls < yields) {
+    std::this_thread::yield();
+  } else {
+    std::this_thread::sleep_for(std::chrono::microseconds{50});
+  }
 #endif
 }
 

@@ -118,7 +118,7 @@ class context {
   [[nodiscard]] PEERFOLD_HD bool may_poll(uint32_t& polls) const noexcept {
     if (poison_ != 0 || ++polls % Group::polls_between_looks == 0) [[unlikely]]
       return false;
-    arch::pause();
+    arch::pause(polls);
     return true;
   }
 

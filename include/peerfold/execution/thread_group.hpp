@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
 
 namespace peerfold::execution {
 
@@ -23,8 +22,9 @@ class voting_barrier {
       arrived_.store(0, std::memory_order_relaxed);
       votes_[(phase + 1) % 2].store(0, std::memory_order_relaxed);
       phase_.store(phase + 1, std::memory_order_release);
+      phase_.notify_all();
     } else {
-      while (phase_.load(std::memory_order_acquire) == phase) std::this_thread::yield();
+      phase_.wait(phase, std::memory_order_acquire);
     }
     return votes_[phase % 2].load(std::memory_order_relaxed) != 0;
   }
