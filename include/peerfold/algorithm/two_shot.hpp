@@ -88,8 +88,8 @@ PEERFOLD_HD bool all_reduce_one_tile(Context& c, Transport& t, const transport::
   t.store(x, result, there);
   PEERFOLD_UNROLL_BY(peers_at_once)
   for (int p = 2; p < n; ++p) t.store(x, result, at_peer(p));
-  t.store(x, result, here);
   t.commit();
+  t.store(x, result, here);  // nobody else waits for it
   return t.receive_last();
 }
 
