@@ -53,6 +53,9 @@ int main(int argc, char** argv) {
     } catch (const std::invalid_argument& error) {
       return complain(error.what(), bench::status_no_gpu);
     }
+#if defined(PEERFOLD_BENCH_QUICK_KERNELS)
+    complain("warning: built with PEERFOLD_QUICK_KERNELS, so no figure counts", 0);
+#endif
     bench::session session(std::move(here), std::move(line.values));
     return run(session);
   } catch (const std::invalid_argument& error) {

@@ -2,6 +2,7 @@
 #
 # Sets CUDAToolkit_FOUND, and PEERFOLD_HAS_CUDA where the CUDA language is on. A user of the headers
 # needs the toolkit only; the language is for peerfold's own programs, or for whoever asks for it.
+# quick_flags is set where those are to be compiled quickly (PEERFOLD_QUICK_KERNELS).
 
 if(NOT PEERFOLD_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "PEERFOLD_CUDA is '${PEERFOLD_CUDA}'; it takes AUTO, ON or OFF.")
@@ -44,6 +45,18 @@ if(PEERFOLD_CUDA STREQUAL "ON"
    OR PEERFOLD_BUILD_EXAMPLES
    OR PEERFOLD_BUILD_BENCHMARKS
    OR PEERFOLD_BUILD_TOOLS)
+  execute_process(
+    COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+    OUTPUT_VARIABLE architectures_here
+    ERROR_QUIET
+    RESULT_VARIABLE failed)
+  string(REGEX MATCHALL "[0-9]+\\.[0-9]" architectures_here "${architectures_here}")
+  string(REPLACE "." "" architectures_here "${architectures_here}")
+  list(REMOVE_DUPLICATES architectures_here)
+  if(NOT "${failed}" STREQUAL "0")
+    set(architectures_here)
+  endif()
+
   if(DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(own_architectures ${CMAKE_CUDA_ARCHITECTURES})
   else()
@@ -52,15 +65,8 @@ if(PEERFOLD_CUDA STREQUAL "ON"
       list(APPEND CMAKE_CUDA_ARCHITECTURES 100)
     endif()
     # peerfold's own programs run here, or nowhere: one architecture is enough for them.
-    execute_process(
-      COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
-      OUTPUT_VARIABLE own_architectures
-      ERROR_QUIET
-      RESULT_VARIABLE failed)
-    string(REGEX MATCHALL "[0-9]+\\.[0-9]" own_architectures "${own_architectures}")
-    string(REPLACE "." "" own_architectures "${own_architectures}")
-    list(REMOVE_DUPLICATES own_architectures)
-    if(NOT "${failed}" STREQUAL "0" OR NOT own_architectures)
+    set(own_architectures ${architectures_here})
+    if(NOT own_architectures)
       set(own_architectures 90)
     endif()
   endif()
@@ -71,4 +77,27 @@ if(PEERFOLD_CUDA STREQUAL "ON"
   endif()
   enable_language(CUDA)
   set(PEERFOLD_HAS_CUDA ON)
+
+  include(CheckCompilerFlag)
+  check_compiler_flag(CUDA --Ofast-compile=max PEERFOLD_HAS_FAST_COMPILE) # from CUDA 12.9 on
+
+  if(NOT PEERFOLD_QUICK_KERNELS MATCHES "^(AUTO|ON|OFF)$")
+    message(FATAL_ERROR "PEERFOLD_QUICK_KERNELS is '${PEERFOLD_QUICK_KERNELS}'; it takes AUTO, ON or "
+                        "OFF.")
+  endif()
+  set(PEERFOLD_HAS_QUICK_KERNELS ${PEERFOLD_QUICK_KERNELS})
+  if(PEERFOLD_QUICK_KERNELS STREQUAL "AUTO")
+    set(PEERFOLD_HAS_QUICK_KERNELS ON)
+    if(architectures_here)
+      set(PEERFOLD_HAS_QUICK_KERNELS OFF)
+    endif()
+  endif()
+  if(PEERFOLD_HAS_QUICK_KERNELS)
+    message(STATUS "peerfold: CUDA programs are compiled quickly, not well: good for a machine "
+                   "without GPUs only (PEERFOLD_QUICK_KERNELS)")
+    set(quick_flags "-O0 -DNDEBUG")
+    if(PEERFOLD_HAS_FAST_COMPILE)
+      string(APPEND quick_flags " --Ofast-compile=max")
+    endif()
+  endif()
 endif()
