@@ -54,7 +54,9 @@ int main(int argc, char** argv) {
       return complain(error.what(), bench::status_no_gpu);
     }
 #if defined(PEERFOLD_BENCH_QUICK_KERNELS)
-    complain("warning: built with PEERFOLD_QUICK_KERNELS, so no figure counts", 0);
+    if (!line.values.json.empty()) {
+      throw std::invalid_argument("--json: built with PEERFOLD_QUICK_KERNELS, so no figure counts");
+    }
 #endif
     bench::session session(std::move(here), std::move(line.values));
     return run(session);

@@ -2,13 +2,18 @@
 #
 # Sets CUDAToolkit_FOUND, and PEERFOLD_HAS_CUDA where the CUDA language is on. A user of the headers
 # needs the toolkit only; the language is for peerfold's own programs, or for whoever asks for it.
-# quick_flags is set where those are to be compiled quickly (PEERFOLD_QUICK_KERNELS).
+# Those are compiled as PEERFOLD_QUICK_KERNELS says; PEERFOLD_HAS_QUICK_KERNELS is set where quickly.
 
 if(NOT PEERFOLD_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "PEERFOLD_CUDA is '${PEERFOLD_CUDA}'; it takes AUTO, ON or OFF.")
 endif()
+if(NOT PEERFOLD_QUICK_KERNELS MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "PEERFOLD_QUICK_KERNELS is '${PEERFOLD_QUICK_KERNELS}'; it takes AUTO, ON or "
+                      "OFF.")
+endif()
 
 set(PEERFOLD_HAS_CUDA OFF)
+set(PEERFOLD_HAS_QUICK_KERNELS OFF)
 set(cuda_remedy
     "install the toolkit, name its folder with -DCUDAToolkit_ROOT=<folder> or nvcc with "
     "-DCMAKE_CUDA_COMPILER=<nvcc>, or configure with -DPEERFOLD_CUDA=OFF (threads only).")
@@ -45,18 +50,6 @@ if(PEERFOLD_CUDA STREQUAL "ON"
    OR PEERFOLD_BUILD_EXAMPLES
    OR PEERFOLD_BUILD_BENCHMARKS
    OR PEERFOLD_BUILD_TOOLS)
-  execute_process(
-    COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
-    OUTPUT_VARIABLE architectures_here
-    ERROR_QUIET
-    RESULT_VARIABLE failed)
-  string(REGEX MATCHALL "[0-9]+\\.[0-9]" architectures_here "${architectures_here}")
-  string(REPLACE "." "" architectures_here "${architectures_here}")
-  list(REMOVE_DUPLICATES architectures_here)
-  if(NOT "${failed}" STREQUAL "0")
-    set(architectures_here)
-  endif()
-
   if(DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(own_architectures ${CMAKE_CUDA_ARCHITECTURES})
   else()
@@ -65,8 +58,15 @@ if(PEERFOLD_CUDA STREQUAL "ON"
       list(APPEND CMAKE_CUDA_ARCHITECTURES 100)
     endif()
     # peerfold's own programs run here, or nowhere: one architecture is enough for them.
-    set(own_architectures ${architectures_here})
-    if(NOT own_architectures)
+    execute_process(
+      COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+      OUTPUT_VARIABLE own_architectures
+      ERROR_QUIET
+      RESULT_VARIABLE failed)
+    string(REGEX MATCHALL "[0-9]+\\.[0-9]" own_architectures "${own_architectures}")
+    string(REPLACE "." "" own_architectures "${own_architectures}")
+    list(REMOVE_DUPLICATES own_architectures)
+    if(NOT "${failed}" STREQUAL "0" OR NOT own_architectures)
       set(own_architectures 90)
     endif()
   endif()
@@ -78,26 +78,19 @@ if(PEERFOLD_CUDA STREQUAL "ON"
   enable_language(CUDA)
   set(PEERFOLD_HAS_CUDA ON)
 
-  include(CheckCompilerFlag)
-  check_compiler_flag(CUDA --Ofast-compile=max PEERFOLD_HAS_FAST_COMPILE) # from CUDA 12.9 on
-
-  if(NOT PEERFOLD_QUICK_KERNELS MATCHES "^(AUTO|ON|OFF)$")
-    message(FATAL_ERROR "PEERFOLD_QUICK_KERNELS is '${PEERFOLD_QUICK_KERNELS}'; it takes AUTO, ON or "
-                        "OFF.")
+  if(PEERFOLD_BUILD_TESTS OR NOT PEERFOLD_QUICK_KERNELS STREQUAL "OFF")
+    include(CheckCompilerFlag)
+    check_compiler_flag(CUDA --Ofast-compile=max PEERFOLD_HAS_FAST_COMPILE) # from CUDA 12.9 on
   endif()
-  set(PEERFOLD_HAS_QUICK_KERNELS ${PEERFOLD_QUICK_KERNELS})
-  if(PEERFOLD_QUICK_KERNELS STREQUAL "AUTO")
-    set(PEERFOLD_HAS_QUICK_KERNELS ON)
-    if(architectures_here)
-      set(PEERFOLD_HAS_QUICK_KERNELS OFF)
-    endif()
-  endif()
-  if(PEERFOLD_HAS_QUICK_KERNELS)
+  file(GLOB gpus /dev/nvidia[0-9]* /dev/dxg)
+  if(CMAKE_BUILD_TYPE MATCHES "^(Release)?$"
+     AND (PEERFOLD_QUICK_KERNELS STREQUAL "ON" OR (PEERFOLD_QUICK_KERNELS STREQUAL "AUTO" AND NOT gpus)))
     message(STATUS "peerfold: CUDA programs are compiled quickly, not well: good for a machine "
                    "without GPUs only (PEERFOLD_QUICK_KERNELS)")
-    set(quick_flags "-O0 -DNDEBUG")
+    set(PEERFOLD_HAS_QUICK_KERNELS ON)
+    set(CMAKE_CUDA_FLAGS_RELEASE "-O0 -DNDEBUG")
     if(PEERFOLD_HAS_FAST_COMPILE)
-      string(APPEND quick_flags " --Ofast-compile=max")
+      string(APPEND CMAKE_CUDA_FLAGS_RELEASE " --Ofast-compile=max")
     endif()
   endif()
 endif()

@@ -200,7 +200,7 @@ enum class operation { load, send, commit, receive, fold, store, store_from, rel
 struct enqueued {
   operation what;
   int message;        ///< of this rank's (load, send, commit, close) or of the peers'
-  int peer;           ///< send: to whom; store_from: from whom; else -1
+  int peer;           ///< send, store: to whom, if known; store_from: from whom; else -1
   transport::tile x;  ///< of what it moves
   const void* place;  ///< load, send, fold, store: the fragment
   std::function<bool()> ready;
@@ -314,7 +314,9 @@ class copy_engine {
   }
   template <class Store>
   void store(const transport::tile& x, const fragment_type& values, const Store& store) {
-    enqueue(operation::store, receipts_, -1, x, values.get(), always, [=] {
+    int whose = -1;
+    if constexpr (requires { store.rank; }) whose = store.rank;
+    enqueue(operation::store, receipts_, whose, x, values.get(), always, [=] {
       for (std::size_t i = 0; i < x.count; ++i) store(x.begin + i, values->at(i));
     });
   }

@@ -47,8 +47,6 @@ namespace detail {
 
 using fault_clock = std::chrono::steady_clock;
 
-/// Of waits that are in vain.
-inline constexpr std::chrono::milliseconds short_budget{200};
 /// Beside the wait budget: for threads that wait for a processor, sanitizers, loads of kernels.
 inline constexpr std::chrono::seconds slack{8};
 
@@ -154,7 +152,7 @@ inline call_options on_channel(const peerfold::policy& chosen, int channel) {
 /// more.
 template <class Place, int N>
 void absent_among(int ranks, report& result) {
-  constexpr auto budget = short_budget;
+  constexpr auto budget = Place::short_budget;
   int turn = 0;
   for (const auto& chosen : all_policies) {
     const int absent = turn++ % 2 == 0 ? ranks - 1 : 0;
@@ -261,7 +259,7 @@ void aborted_team(report& result) {
 template <class Place, int N>
 void destroyed_early(report& result) {
   if (!Place::has(N)) return result.skip();
-  constexpr auto budget = short_budget;
+  constexpr auto budget = Place::short_budget;
   auto begin = fault_clock::now();
   {
     // Memory is freed after the team: calls may use it until the team is gone.

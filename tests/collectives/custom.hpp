@@ -183,7 +183,7 @@ struct two_messages {
 template <class Place, int N>
 void last_message_missing(report& result) {
   if (!Place::has(N)) return result.skip();
-  constexpr auto budget = short_budget;
+  constexpr auto budget = Place::short_budget;
   for (const int workers : {1, 3}) {
     for (const int leaver : {0, N - 1, N}) {  // N: nobody
       const std::string where =
@@ -224,7 +224,7 @@ void last_message_missing(report& result) {
 template <class Place, int N>
 void absent_neighbour(report& result) {
   if (!Place::has(N)) return result.skip();
-  constexpr auto budget = short_budget;
+  constexpr auto budget = Place::short_budget;
   using list = policies<chain_packet, chain_store, tree_packet, tree_store>;
   const auto without = [&](const std::string& what, int absent, const auto& call) {
     const std::string where = what + " without rank " + std::to_string(absent) + ": ";

@@ -35,6 +35,8 @@ TEST_CASE("elements are trivially copyable and fill packs") {
 }
 
 TEST_CASE("types that need no widening are folded as they are") {
+  check_integer<std::int16_t>();
+  check_integer<std::uint16_t>();
   check_integer<std::int8_t>();
   check_integer<std::uint8_t>();
   check_integer<std::int32_t>();
@@ -88,5 +90,54 @@ void check_conversions() {
 
 TEST_CASE("half converts as the oracle does") { check_conversions<__half, 10>(); }
 TEST_CASE("bfloat16 converts as the oracle does") { check_conversions<__nv_bfloat16, 7>(); }
+
+namespace {
+
+/// Every value there and back, and around the middle between it and the next.
+template <class T, int Mantissa>
+void check_8_bits() {
+  using traits = peerfold::element_traits<T>;
+  using format = oracle::binary8<Mantissa>;
+  static_assert(std::is_same_v<peerfold::accumulator_t<T>, float>);
+  int wrong = 0;
+  const auto check_narrow = [&](float value) {
+    if (oracle::bits_of(traits::narrow(value)) != format::narrow(value)) ++wrong;
+    if (oracle::bits_of(traits::narrow(-value)) != format::narrow(-value)) ++wrong;
+    // CUDA's own.
+    if (oracle::bits_of(traits::narrow(value)) != oracle::bits_of(T{value})) ++wrong;
+  };
+  const auto check_near = [&](float value) {
+    const auto bits = oracle::bits_of(value);
+    for (const std::uint32_t near : {bits - 1, bits, bits + 1}) {
+      check_narrow(__builtin_bit_cast(float, near));
+    }
+  };
+  for (int i = 0; i < 256; ++i) {
+    const auto bits = static_cast<std::uint8_t>(i);
+    const auto value = __builtin_bit_cast(T, bits);
+    if (!oracle::same(traits::widen(value), format::widen(bits))) ++wrong;
+    if (!oracle::same(traits::widen(value), static_cast<float>(value))) ++wrong;
+    if ((bits & 0x7f) >= format::largest) continue;
+    if (oracle::bits_of(traits::narrow(traits::widen(value))) != bits) ++wrong;
+    const auto number = static_cast<float>(format::value(i % 128));
+    const auto next = static_cast<float>(format::value(i % 128 + 1));
+    check_near(next);
+    check_near(number + (next - number) / 2);
+  }
+  std::uint32_t bits = 0;
+  for (int i = 0; i < 300'000; ++i) {
+    bits = bits * 1664525u + 1013904223u;
+    if ((bits & 0x7fff'ffffu) <= 0x7f80'0000u) check_narrow(__builtin_bit_cast(float, bits));
+  }
+  CHECK(wrong == 0);
+  CHECK(oracle::bits_of(traits::narrow(__builtin_bit_cast(float, 0xffc0'0001u))) == 0x7f);
+  CHECK(oracle::bits_of(traits::narrow(__builtin_bit_cast(float, 0x7f80'0000u))) ==
+        format::largest);
+}
+
+}  // namespace
+
+TEST_CASE("fp8 e4m3 converts as the oracle and CUDA do") { check_8_bits<__nv_fp8_e4m3, 3>(); }
+TEST_CASE("fp8 e5m2 converts as the oracle and CUDA do") { check_8_bits<__nv_fp8_e5m2, 2>(); }
 
 #endif

@@ -5,6 +5,7 @@
 #include <peerfold/core/reduction_op.hpp>
 
 #include <array>
+#include <complex>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -61,6 +62,13 @@ void check_type() {
 }
 
 template <class T>
+void check_bits() {
+  check_against_oracle<peerfold::bit_and, T, 3>(operation::bit_and);
+  check_against_oracle<peerfold::bit_or, T, 4>(operation::bit_or);
+  check_against_oracle<peerfold::bit_xor, T, 5>(operation::bit_xor);
+}
+
+template <class T>
 std::string bits(T value) {
   return std::to_string(oracle::bits_of(value));
 }
@@ -106,13 +114,83 @@ void check_zeros_and_nans() {
 }  // namespace
 
 TEMPLATE_TEST_CASE("built-in operators fold as the oracle does", "", float, double, std::int32_t,
-                   std::uint32_t, std::int64_t, std::uint64_t, std::int8_t, std::uint8_t) {
+                   std::uint32_t, std::int64_t, std::uint64_t, std::int16_t, std::uint16_t,
+                   std::int8_t, std::uint8_t) {
   check_type<TestType>();
+  if constexpr (std::is_integral_v<TestType>) check_bits<TestType>();
+}
+
+TEST_CASE("bool is folded bit by bit, or by order") {
+  check_bits<bool>();
+  check_against_oracle<peerfold::min, bool, 3>(operation::min);
+  check_against_oracle<peerfold::max, bool, 3>(operation::max);
+}
+
+TEST_CASE("complex numbers are folded part by part") {
+  using complex = std::complex<float>;
+  check_against_oracle<peerfold::sum, complex, 8>(operation::sum);
+  check_against_oracle<peerfold::prod, complex, 3>(operation::prod);
+  check_against_oracle<peerfold::avg, complex, 7>(operation::avg);
+}
+
+TEST_CASE("which operators fold which elements") {
+  using namespace peerfold;
+  struct vector_2 {
+    float x, y;
+    vector_2 operator+(const vector_2& other) const { return {x + other.x, y + other.y}; }
+  };
+  struct vector_with_quotient : vector_2 {
+    vector_with_quotient operator+(const vector_with_quotient& other) const { return other; }
+    vector_with_quotient operator/(int) const { return *this; }
+  };
+  STATIC_REQUIRE(folds_elements<avg, std::int8_t>);
+  STATIC_REQUIRE(folds_elements<bit_xor, std::uint64_t>);
+  STATIC_REQUIRE(!folds_elements<bit_xor, float>);
+  STATIC_REQUIRE(!folds_elements<sum, bool>);
+  STATIC_REQUIRE(!folds_elements<prod, bool>);
+  STATIC_REQUIRE(!folds_elements<avg, bool>);
+  STATIC_REQUIRE(folds_elements<avg, std::complex<float>>);
+  STATIC_REQUIRE(!folds_elements<min, std::complex<float>>);
+  STATIC_REQUIRE(folds_elements<sum, vector_2>);
+  STATIC_REQUIRE(!folds_elements<prod, vector_2>);
+  STATIC_REQUIRE(!folds_elements<max, vector_2>);
+  STATIC_REQUIRE(!folds_elements<avg, vector_2>);
+  STATIC_REQUIRE(folds_elements<avg, vector_with_quotient>);
+  STATIC_REQUIRE(folds_elements<argmin, value_index<float>>);
+  STATIC_REQUIRE(!folds_elements<argmin, float>);
+  STATIC_REQUIRE(!folds_elements<sum, value_index<float>>);
+}
+
+TEST_CASE("argmin and argmax: the extreme value, of equal ones the smaller index") {
+  using pair = peerfold::value_index<float>;
+  const auto nan = __builtin_bit_cast(float, 0x7fc0'0001u);
+  const auto first = [](const auto& op, const pair& a, const pair& b) {
+    CHECK(op(a, b).index == op(b, a).index);
+    return op(a, b).index;
+  };
+  const peerfold::argmin min;
+  const peerfold::argmax max;
+  CHECK(first(min, {1, 7}, {2, 3}) == 7);
+  CHECK(first(max, {1, 7}, {2, 3}) == 3);
+  CHECK(first(min, {5, 7}, {5, 3}) == 3);
+  CHECK(first(max, {5, 7}, {5, 3}) == 3);
+  CHECK(first(min, {0.0f, 1}, {-0.0f, 2}) == 2);
+  CHECK(first(max, {0.0f, 2}, {-0.0f, 1}) == 2);
+  CHECK(first(min, {nan, 9}, {-1, 2}) == 9);
+  CHECK(first(max, {nan, 9}, {1, 2}) == 9);
+  CHECK(first(max, {nan, 9}, {nan, 4}) == 4);
+  using integers = peerfold::value_index<std::int16_t, std::uint16_t>;
+  CHECK(max(integers{-3, 1}, integers{4, 2}) == integers{4, 2});
+  CHECK(min(integers{-3, 5}, integers{-3, 2}) == integers{-3, 2});
 }
 
 #if PEERFOLD_HAS_FLOAT16
 TEST_CASE("built-in operators fold half as the oracle does") { check_type<__half>(); }
 TEST_CASE("built-in operators fold bfloat16 as the oracle does") { check_type<__nv_bfloat16>(); }
+TEST_CASE("built-in operators fold fp8 as the oracle does") {
+  check_type<__nv_fp8_e4m3>();
+  check_type<__nv_fp8_e5m2>();
+}
 #endif
 
 TEMPLATE_TEST_CASE("zeros have signs, and a NaN reaches the result", "", float, double) {

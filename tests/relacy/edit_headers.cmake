@@ -26,10 +26,11 @@ edit(arch/ordered_access.hpp "std::atomic_ref<" "model::atomic_ref<")
 edit(arch/vector_access.hpp
      "__builtin_memcpy(&value, address, " "model::read(&value, address, "
      "__builtin_memcpy(address, &value, " "model::write(address, &value, ")
-edit(arch/clock.hpp "std::this_thread::yield()" "model::yield()")
+edit(arch/clock.hpp
+     "std::this_thread::yield()" "model::yield()"
+     "std::this_thread::sleep_for(std::chrono::microseconds{50})" "model::yield()")
 edit(execution/thread_group.hpp
      "std::atomic<" "model::atomic<"
-     "std::this_thread::yield()" "model::yield()"
      # Lanes with one pack: as on a GPU, and small enough for Relacy's stacks.
      "packet_packs = 256" "packet_packs = 1"
      "store_packs = 256" "store_packs = 1")

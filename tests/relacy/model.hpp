@@ -89,6 +89,7 @@ inline rl::memory_order to_relacy(std::memory_order order) {
     case std::memory_order_release:
       return mutate(mutation::weak_release, rl::mo_relaxed, rl::mo_release);
     case std::memory_order_acq_rel: return rl::mo_acq_rel;
+    case std::memory_order_seq_cst: return rl::mo_seq_cst;
     default: stop("a memory order that the library does not use");
   }
 }
@@ -195,6 +196,9 @@ class atomic_ref {
   rl::atomic<std::uint64_t>* word_;
 };
 
+/// In place of std::this_thread::yield().
+inline void yield() { rl::yield(1, RL_INFO); }
+
 /// In place of std::atomic. Its orders are never weakened: a group's barrier is not the subject.
 template <class T>
 class atomic {
@@ -207,6 +211,10 @@ class atomic {
   T fetch_add(T value, std::memory_order order) {
     return cell_.fetch_add(value, strict(order), RL_INFO);
   }
+  void wait(T old, std::memory_order order) const {
+    while (load(order) == old) yield();
+  }
+  void notify_all() {}
 
  private:
   static rl::memory_order strict(std::memory_order order) {
@@ -244,8 +252,5 @@ inline void write(void* to, const void* from, std::size_t bytes) {
     memory::current()->datum(static_cast<std::byte*>(to) + i)(RL_INFO) = value;
   }
 }
-
-/// In place of std::this_thread::yield().
-inline void yield() { rl::yield(1, RL_INFO); }
 
 }  // namespace peerfold::model

@@ -10,7 +10,8 @@ target_compile_options(peerfold_test_contract PRIVATE -O2)  # little to compile,
 target_include_directories(peerfold_test_contract PUBLIC ${PROJECT_SOURCE_DIR}/tests)
 
 # For the programs on threads that have much to compile and little to run: it halves the former.
-# Those of ThreadSanitizer, of delays and of random programs are optimised, and all by hand runs.
+# Those of ThreadSanitizer, of delays and of random programs are optimised (but with planted bugs),
+# and all by hand runs.
 set(contract_quick_to_compile -O0)
 if(PEERFOLD_EXHAUSTIVE)
   set(contract_quick_to_compile)
@@ -52,7 +53,7 @@ function(contract_program)
     target_sources(${program} PRIVATE ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/contract.main.cpp)
     target_include_directories(${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${program} PRIVATE peerfold_test_contract)
-    string(REGEX REPLACE "\\.(tsan|gpu)$" "" name ${program})
+    string(REGEX REPLACE "\\.tsan$" "" name ${program})
     foreach(label IN ITEMS cpu tsan)
       if(TEST ${label}.${name})
         set_tests_properties(${label}.${name} PROPERTIES COST 100)

@@ -67,6 +67,7 @@ class gpu_place {
 #endif
   /// Days of compiling, for code that threads run too.
   static constexpr bool full_product = false;
+  static constexpr std::chrono::milliseconds short_budget{400};
   static constexpr int most_workers = 1;  // lanes are many anyway
   static constexpr std::size_t large_count = 6'000'001;
   static constexpr errc too_many_blocks = errc::out_of_resources;

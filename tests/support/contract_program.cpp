@@ -187,8 +187,20 @@ T special_value(std::uint64_t random) {
 }
 
 template <class T>
+inline constexpr bool is_complex = false;
+template <class R>
+inline constexpr bool is_complex<std::complex<R>> = true;
+
+template <class T>
 T any_value(std::uint64_t random) {
-  if constexpr (std::is_integral_v<T>) {
+  if constexpr (is_complex<T>) {
+    using R = typename T::value_type;
+    return {any_value<R>(random), any_value<R>(hash(random))};
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return random % 2 != 0;
+  } else if constexpr (sizeof(T) == 1 && !std::is_integral_v<T>) {
+    return from_bits<T>(random);
+  } else if constexpr (std::is_integral_v<T>) {
     switch (random % 4) {
       case 0: return static_cast<T>(random >> 60);
       case 1: return std::numeric_limits<T>::max();
@@ -329,6 +341,7 @@ void program<T>::check(int rank, std::vector<std::byte> found, report& result) c
               ", its output at " + std::to_string(out_at(near, rank)));
 }
 
+template bool input_value<bool>(oracle::operation, std::uint64_t, int, std::size_t);
 #define PEERFOLD_TEST_ELEMENT(T)                                                 \
   template T input_value<T>(oracle::operation, std::uint64_t, int, std::size_t); \
   template class program<T>;
@@ -340,9 +353,14 @@ PEERFOLD_TEST_ELEMENT(std::int64_t)
 PEERFOLD_TEST_ELEMENT(std::uint64_t)
 PEERFOLD_TEST_ELEMENT(std::int8_t)
 PEERFOLD_TEST_ELEMENT(std::uint8_t)
+PEERFOLD_TEST_ELEMENT(std::int16_t)
+PEERFOLD_TEST_ELEMENT(std::uint16_t)
+PEERFOLD_TEST_ELEMENT(std::complex<float>)
 #if PEERFOLD_ORACLE_HAS_FLOAT16
 PEERFOLD_TEST_ELEMENT(__half)
 PEERFOLD_TEST_ELEMENT(__nv_bfloat16)
+PEERFOLD_TEST_ELEMENT(__nv_fp8_e4m3)
+PEERFOLD_TEST_ELEMENT(__nv_fp8_e5m2)
 #endif
 
 }  // namespace peerfold::test

@@ -4,6 +4,7 @@
 ///   template <int N> using team = …;
 ///   template <int N> static team<N> make_team(const team_options&, int ranks = N);
 ///   static std::vector<int> run_time_counts();  // of teams that count their ranks at run time
+///   static constexpr std::chrono::milliseconds short_budget; // of waits that are in vain
 ///   static bool has(int ranks);             // whether such a team can be had here
 ///   static bool launches_apart(int ranks);  // whether its ranks can call for themselves
 ///   static std::vector<setting> settings(int ranks, bool thorough);
@@ -73,6 +74,9 @@ constexpr oracle::operation operation_of() {
   if (std::is_same_v<Op, peerfold::min>) return oracle::operation::min;
   if (std::is_same_v<Op, peerfold::max>) return oracle::operation::max;
   if (std::is_same_v<Op, peerfold::avg>) return oracle::operation::avg;
+  if (std::is_same_v<Op, peerfold::bit_and>) return oracle::operation::bit_and;
+  if (std::is_same_v<Op, peerfold::bit_or>) return oracle::operation::bit_or;
+  if (std::is_same_v<Op, peerfold::bit_xor>) return oracle::operation::bit_xor;
   return oracle::operation::mix;
 }
 

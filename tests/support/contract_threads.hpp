@@ -34,6 +34,11 @@ class threads_place {
 #endif
   static constexpr int combined_ranks[max_ranks] = {1, 2, 3, 4, 5, 6, 7, 8};
   static constexpr int most_workers = 3;
+#if defined(__SANITIZE_THREAD__)
+  static constexpr std::chrono::milliseconds short_budget{400};
+#else
+  static constexpr std::chrono::milliseconds short_budget{200};
+#endif
   static constexpr std::size_t large_count = 300'001;
   static constexpr errc too_many_blocks = errc::invalid_argument;
 
@@ -41,7 +46,13 @@ class threads_place {
 
   static std::vector<setting> settings(int ranks, bool thorough) {
     constexpr std::uint64_t half_lap = std::uint64_t{1} << 30;
-    constexpr std::size_t most = full_product ? 100'000 : 30'000;
+#if defined(__SANITIZE_THREAD__)
+    constexpr std::size_t most = 30'000;
+#else
+    constexpr std::size_t most = full_product ? 100'000 : 60'000;
+#endif
+    // Up to where `automatic` changes its mind.
+    const bool far = most > 30'000 && (ranks <= 4 || ranks == max_ranks);
     std::vector<setting> all;
     const auto add = [&](int workers, std::vector<channel_options> channels,
                          std::uint64_t first_sequence, caller who, std::size_t most_bytes) {
@@ -60,8 +71,7 @@ class threads_place {
       all.push_back(std::move(next));
     };
     if (thorough) {
-      // Up to where `automatic` changes its mind.
-      add(1, {{1}}, 0, caller::team, ranks < 4 ? 1'400'000 : 14 * most);
+      add(1, {{1}}, 0, caller::team, far ? 1'400'000 : 14 * most);
       add(ranks < 6 ? 3 : 2, {{3}, {2}}, 2 * half_lap - 3, caller::ranks, most);
       if (short_run()) return all;
       add(2, {{2}}, half_lap - 3, caller::team, most);

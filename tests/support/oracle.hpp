@@ -9,6 +9,7 @@
 #include <peerfold/core/collective.hpp>
 
 #include <bit>
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -19,6 +20,7 @@
 #define PEERFOLD_ORACLE_HAS_FLOAT16 1
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 #else
 #define PEERFOLD_ORACLE_HAS_FLOAT16 0
 #endif
@@ -27,7 +29,7 @@ namespace peerfold::test::oracle {
 
 /// `mix` is no operator of the library but a functor of the tests: 3 a + b on the bits of the
 /// accumulators. It commutes with nothing, and rounds nothing.
-enum class operation { sum, prod, min, max, avg, mix };
+enum class operation { sum, prod, min, max, avg, mix, bit_and, bit_or, bit_xor };
 
 // oracle.cpp: one IEEE operation each, rounded to nearest even, with subnormals.
 float add(float a, float b);
@@ -91,6 +93,50 @@ struct binary16 {
     // The leading bit of `rounded`, where there is one, adds one to the exponent field.
     const std::uint32_t result = (static_cast<std::uint32_t>(last - least) << Mantissa) + rounded;
     return static_cast<std::uint16_t>(sign | (result < infinity ? result : infinity));
+  }
+};
+
+/// A binary floating-point format of 8 bits with `Mantissa` stored bits of the significand, found
+/// by looking through all its numbers.
+template <int Mantissa>
+struct binary8 {
+  static constexpr int bias = Mantissa == 3 ? 7 : 15;
+  static constexpr int largest = Mantissa == 3 ? 0x7e : 0x7b;
+
+  /// Number `magnitude`, at most the largest.
+  static constexpr double value(int magnitude) {
+    const int field = magnitude >> Mantissa;
+    double result = magnitude % (1 << Mantissa) + (field != 0 ? 1 << Mantissa : 0);
+    for (int e = (field != 0 ? field : 1) - bias - Mantissa; e != 0; e += e < 0 ? 1 : -1) {
+      result = e < 0 ? result / 2 : result * 2;
+    }
+    return result;
+  }
+  static float widen(std::uint8_t bits) {
+    const std::uint32_t sign = (bits & 0x80u) << 24;
+    const int magnitude = bits & 0x7f;
+    std::uint32_t found = 0x7fc0'0000u;
+    if (Mantissa == 2 && magnitude == largest + 1) found = 0x7f80'0000u;
+    if (magnitude <= largest) {
+      found = __builtin_bit_cast(std::uint32_t, static_cast<float>(value(magnitude)));
+    }
+    return __builtin_bit_cast(float, sign | found);
+  }
+  /// The nearest number, of two the even one; a NaN is all ones.
+  static std::uint8_t narrow(float from) {
+    const auto bits = __builtin_bit_cast(std::uint32_t, from);
+    if ((bits & 0x7fff'ffffu) > 0x7f80'0000u) return 0x7f;
+    const double wanted = __builtin_bit_cast(float, bits & 0x7fff'ffffu);
+    int low = 0;  // the last number that is not above it
+    for (int step = 64; step != 0; step /= 2) {
+      if (low + step <= largest && value(low + step) <= wanted) low += step;
+    }
+    if (low < largest) {
+      const double below = wanted - value(low);
+      const double above = value(low + 1) - wanted;
+      if (above < below || (above == below && low % 2 == 1)) ++low;
+    }
+    return static_cast<std::uint8_t>((bits >> 24 & 0x80u) | static_cast<unsigned>(low));
   }
 };
 
@@ -174,24 +220,64 @@ template <>
 struct arithmetic<__half> : arithmetic_16<__half, 10> {};
 template <>
 struct arithmetic<__nv_bfloat16> : arithmetic_16<__nv_bfloat16, 7> {};
+
+template <class T, int Mantissa>
+struct arithmetic_8 : arithmetic<float> {
+  static float widen(const T& value) { return binary8<Mantissa>::widen(bits_of(value)); }
+  static T narrow(float value) { return __builtin_bit_cast(T, binary8<Mantissa>::narrow(value)); }
+};
+template <>
+struct arithmetic<__nv_fp8_e4m3> : arithmetic_8<__nv_fp8_e4m3, 3> {};
+template <>
+struct arithmetic<__nv_fp8_e5m2> : arithmetic_8<__nv_fp8_e5m2, 2> {};
 #endif
+
+template <class R>
+struct arithmetic<std::complex<R>> {
+  using T = std::complex<R>;
+  using accumulator = T;
+  static T widen(const T& z) { return z; }
+  static T narrow(const T& z) { return z; }
+  static bool is_nan(const T& z) {
+    return arithmetic<R>::is_nan(z.real()) || arithmetic<R>::is_nan(z.imag());
+  }
+  static T add(const T& a, const T& b) {
+    return {oracle::add(a.real(), b.real()), oracle::add(a.imag(), b.imag())};
+  }
+  static T multiply(const T& a, const T& b) {
+    return {
+        oracle::add(oracle::multiply(a.real(), b.real()), -oracle::multiply(a.imag(), b.imag())),
+        oracle::add(oracle::multiply(a.real(), b.imag()), oracle::multiply(a.imag(), b.real()))};
+  }
+  static T divide(const T& z, int n) {
+    return {oracle::divide(z.real(), static_cast<R>(n)),
+            oracle::divide(z.imag(), static_cast<R>(n))};
+  }
+};
 
 template <class A>
 A apply(operation op, A a, A b) {
   using math = arithmetic<A>;
+  using bits = bits_t<A>;
+  const bits x = bits_of(a);
+  const bits y = bits_of(b);
   switch (op) {
     case operation::sum:
     case operation::avg: return math::add(a, b);
     case operation::prod: return math::multiply(a, b);
     case operation::min:
-      if (math::is_nan(a) || math::is_nan(b)) return math::is_nan(a) ? a : b;
-      return math::less(b, a) ? b : a;
     case operation::max:
-      if (math::is_nan(a) || math::is_nan(b)) return math::is_nan(a) ? a : b;
-      return math::less(a, b) ? b : a;
+      if constexpr (requires { math::less(a, b); }) {
+        if (math::is_nan(a) || math::is_nan(b)) return math::is_nan(a) ? a : b;
+        return (op == operation::min ? math::less(b, a) : math::less(a, b)) ? b : a;
+      }
+      break;
+    case operation::bit_and: return __builtin_bit_cast(A, static_cast<bits>(x & y));
+    case operation::bit_or: return __builtin_bit_cast(A, static_cast<bits>(x | y));
+    case operation::bit_xor: return __builtin_bit_cast(A, static_cast<bits>(x ^ y));
     case operation::mix: break;
   }
-  return __builtin_bit_cast(A, static_cast<bits_t<A>>(bits_of(a) * std::uint64_t{3} + bits_of(b)));
+  return __builtin_bit_cast(A, static_cast<bits>(x * std::uint64_t{3} + y));
 }
 
 }  // namespace detail
@@ -317,6 +403,12 @@ bool is_nan(const T& value) {
 }
 
 /// The same bits, or both a NaN.
+template <class T>
+bool same(const T& a, const T& b);
+template <class R>
+bool same(const std::complex<R>& a, const std::complex<R>& b) {
+  return same(a.real(), b.real()) && same(a.imag(), b.imag());
+}
 template <class T>
 bool same(const T& a, const T& b) {
   return bits_of(a) == bits_of(b) || (is_nan(a) && is_nan(b));

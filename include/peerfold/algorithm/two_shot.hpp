@@ -261,7 +261,7 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
 /// Where the transport publishes plain writes and the store functor reaches the peers' memory, the
 /// results are written straight there, and one empty message at the end says so. That is safe: a
 /// rank writes another's output only where it has received that rank's message of this call. Behind
-/// it, a lane sees what peers wrote from the group's next barrier on.
+/// it, a lane sees what peers and its group's other lanes wrote from the group's next barrier on.
 ///
 /// Returns false to lanes that know of a fault, which leaves outputs undefined. The caller closes
 /// the transport in either case.

@@ -21,25 +21,26 @@ struct alignas(Bytes) pack {
   /// Element e. Its position is best known at compile time (in unrolled loops).
   [[nodiscard]] PEERFOLD_HD T get(uint32_t e) const noexcept {
     if constexpr (sizeof(T) == 8) {
-      return bit_cast<T>(static_cast<uint64_t>(word[2 * e + 1]) << 32 | word[2 * e]);
+      return peerfold::bit_cast<T>(static_cast<uint64_t>(word[2 * e + 1]) << 32 | word[2 * e]);
     } else if constexpr (sizeof(T) == 4) {
-      return bit_cast<T>(word[e]);
+      return peerfold::bit_cast<T>(word[e]);
     } else {
-      return bit_cast<T>(static_cast<narrow>(word[e / per_word] >> shift(e)));
+      return peerfold::bit_cast<T>(static_cast<narrow>(word[e / per_word] >> shift(e)));
     }
   }
 
   PEERFOLD_HD void set(uint32_t e, const T& value) noexcept {
     if constexpr (sizeof(T) == 8) {
-      const auto bits = bit_cast<uint64_t>(value);
+      const auto bits = peerfold::bit_cast<uint64_t>(value);
       word[2 * e] = static_cast<uint32_t>(bits);
       word[2 * e + 1] = static_cast<uint32_t>(bits >> 32);
     } else if constexpr (sizeof(T) == 4) {
-      word[e] = bit_cast<uint32_t>(value);
+      word[e] = peerfold::bit_cast<uint32_t>(value);
     } else {
       constexpr uint32_t mask = (uint32_t{1} << 8 * sizeof(T)) - 1;
       uint32_t& w = word[e / per_word];
-      w = (w & ~(mask << shift(e))) | static_cast<uint32_t>(bit_cast<narrow>(value)) << shift(e);
+      w = (w & ~(mask << shift(e))) | static_cast<uint32_t>(peerfold::bit_cast<narrow>(value))
+                                          << shift(e);
     }
   }
 
@@ -57,9 +58,9 @@ template <class Pack>
 PEERFOLD_HD inline Pack load_vector(const void* address) noexcept {
 #if PEERFOLD_DEVICE_PASS
   if constexpr (Pack::bytes == 16) {
-    return bit_cast<Pack>(*static_cast<const uint4*>(address));
+    return peerfold::bit_cast<Pack>(*static_cast<const uint4*>(address));
   } else if constexpr (Pack::bytes == 8) {
-    return bit_cast<Pack>(*static_cast<const uint2*>(address));
+    return peerfold::bit_cast<Pack>(*static_cast<const uint2*>(address));
   } else {
     return *static_cast<const Pack*>(address);
   }
@@ -75,9 +76,9 @@ template <class Pack>
 PEERFOLD_HD inline void store_vector(void* address, const Pack& value) noexcept {
 #if PEERFOLD_DEVICE_PASS
   if constexpr (Pack::bytes == 16) {
-    *static_cast<uint4*>(address) = bit_cast<uint4>(value);
+    *static_cast<uint4*>(address) = peerfold::bit_cast<uint4>(value);
   } else if constexpr (Pack::bytes == 8) {
-    *static_cast<uint2*>(address) = bit_cast<uint2>(value);
+    *static_cast<uint2*>(address) = peerfold::bit_cast<uint2>(value);
   } else {
     *static_cast<Pack*>(address) = value;
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <peerfold/core/config.hpp>
+#include <peerfold/core/float8.hpp>
 
 #if !defined(PEERFOLD_HAS_FLOAT16)
 #if defined(__CUDACC__) || __has_include(<cuda_bf16.h>)
@@ -64,7 +65,7 @@ template <>
 struct element_traits<__nv_bfloat16> {
   using accumulator = float;
   PEERFOLD_HD static float widen(const __nv_bfloat16& value) noexcept {
-    return bit_cast<float>(uint32_t{bit_cast<uint16_t>(value)} << 16);
+    return peerfold::bit_cast<float>(uint32_t{peerfold::bit_cast<uint16_t>(value)} << 16);
   }
   PEERFOLD_HD static __nv_bfloat16 narrow(float value) noexcept {
 #if PEERFOLD_DEVICE_PASS
@@ -72,16 +73,33 @@ struct element_traits<__nv_bfloat16> {
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
     return __ushort_as_bfloat16(bits);
 #else
-    const uint32_t bits = bit_cast<uint32_t>(value);
+    const uint32_t bits = peerfold::bit_cast<uint32_t>(value);
     const bool is_nan = (bits & 0x7fff'ffffu) > 0x7f80'0000u;
     const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-    return bit_cast<__nv_bfloat16>(static_cast<uint16_t>(is_nan ? 0x7fffu : rounded >> 16));
+    return peerfold::bit_cast<__nv_bfloat16>(
+        static_cast<uint16_t>(is_nan ? 0x7fffu : rounded >> 16));
 #endif
   }
 };
 #endif
 
-/// The type in which elements of type T are folded: float for 16-bit floating types, else T.
+/// The 8-bit floating types are folded in float. Results beyond the largest number become that
+/// number, as CUDA's own conversions have it.
+template <>
+struct element_traits<__nv_fp8_e4m3> : detail::float8_traits<__nv_fp8_e4m3, 3> {};
+template <>
+struct element_traits<__nv_fp8_e5m2> : detail::float8_traits<__nv_fp8_e5m2, 2> {};
+
+/// Two floating-point numbers, the real part first: std::complex, cuda::std::complex, or a type
+/// that looks like them.
+template <class T>
+concept complex_number = stl::is_floating_point_v<typename T::value_type> &&
+                         sizeof(T) == 2 * sizeof(typename T::value_type) && requires(const T& z) {
+                           { z.real() } -> stl::same_as<typename T::value_type>;
+                           { z.imag() } -> stl::same_as<typename T::value_type>;
+                         };
+
+/// The type in which elements of type T are folded: float for 8- and 16-bit floating types, else T.
 template <class T>
 using accumulator_t = typename element_traits<T>::accumulator;
 

@@ -61,19 +61,26 @@ using wrapping_t = stl::conditional_t<(sizeof(T) < 4), uint32_t, stl::make_unsig
 
 /// A floating-point value as an integer of the same order, with -0 below +0. NaNs lie outside.
 PEERFOLD_HD constexpr int32_t ordered_bits(float value) noexcept {
-  const auto bits = bit_cast<int32_t>(value);
+  const auto bits = peerfold::bit_cast<int32_t>(value);
   return bits ^ ((bits >> 31) & 0x7fff'ffff);
 }
 PEERFOLD_HD constexpr int64_t ordered_bits(double value) noexcept {
-  const auto bits = bit_cast<int64_t>(value);
+  const auto bits = peerfold::bit_cast<int64_t>(value);
   return bits ^ ((bits >> 63) & 0x7fff'ffff'ffff'ffff);
 }
 PEERFOLD_HD constexpr bool is_nan(float value) noexcept {
-  return (bit_cast<uint32_t>(value) & 0x7fff'ffffu) > 0x7f80'0000u;
+  return (peerfold::bit_cast<uint32_t>(value) & 0x7fff'ffffu) > 0x7f80'0000u;
 }
 PEERFOLD_HD constexpr bool is_nan(double value) noexcept {
-  return (bit_cast<uint64_t>(value) & 0x7fff'ffff'ffff'ffffu) > 0x7ff0'0000'0000'0000u;
+  return (peerfold::bit_cast<uint64_t>(value) & 0x7fff'ffff'ffff'ffffu) > 0x7ff0'0000'0000'0000u;
 }
+
+/// The parts of a complex number, whose own operators need not be device functions.
+template <complex_number T>
+struct complex_parts {
+  typename T::value_type real;
+  typename T::value_type imag;
+};
 
 }  // namespace detail
 
@@ -86,13 +93,20 @@ struct sum {
     } else if constexpr (stl::is_integral_v<A>) {
       using U = detail::wrapping_t<A>;
       return static_cast<A>(static_cast<U>(a) + static_cast<U>(b));
+    } else if constexpr (complex_number<A>) {
+      using parts = detail::complex_parts<A>;
+      const auto x = peerfold::bit_cast<parts>(a);
+      const auto y = peerfold::bit_cast<parts>(b);
+      return peerfold::bit_cast<A>(
+          parts{detail::ieee_add(x.real, y.real), detail::ieee_add(x.imag, y.imag)});
     } else {
       return a + b;
     }
   }
 };
 
-/// a * b. Integers wrap.
+/// a * b. Integers wrap. Of complex numbers it is (ac - bd) + (ad + bc)i, each operation rounded,
+/// without the C standard's second thoughts about infinities.
 struct prod {
   template <class A>
   PEERFOLD_HD A operator()(const A& a, const A& b) const noexcept {
@@ -101,6 +115,13 @@ struct prod {
     } else if constexpr (stl::is_integral_v<A>) {
       using U = detail::wrapping_t<A>;
       return static_cast<A>(static_cast<U>(a) * static_cast<U>(b));
+    } else if constexpr (complex_number<A>) {
+      using parts = detail::complex_parts<A>;
+      const auto x = peerfold::bit_cast<parts>(a);
+      const auto y = peerfold::bit_cast<parts>(b);
+      return peerfold::bit_cast<A>(parts{
+          detail::ieee_add(detail::ieee_mul(x.real, y.real), -detail::ieee_mul(x.imag, y.imag)),
+          detail::ieee_add(detail::ieee_mul(x.real, y.imag), detail::ieee_mul(x.imag, y.real))});
     } else {
       return a * b;
     }
@@ -138,8 +159,83 @@ struct max {
 };
 
 /// The sum divided by the number of ranks, once, in the accumulator type. Integer sums wrap before
-/// the division, which truncates toward zero. It is `sum` with the finish `divide_by_ranks`.
+/// the division, which truncates toward zero; types of your own need a / int. It is `sum` with the
+/// finish `divide_by_ranks`.
 struct avg : sum {};
+
+/// The bits that both have, that one has, that just one of them has. For integers and bool.
+struct bit_and {
+  template <class A>
+  PEERFOLD_HD A operator()(const A& a, const A& b) const noexcept {
+    return static_cast<A>(a & b);
+  }
+};
+struct bit_or {
+  template <class A>
+  PEERFOLD_HD A operator()(const A& a, const A& b) const noexcept {
+    return static_cast<A>(a | b);
+  }
+};
+struct bit_xor {
+  template <class A>
+  PEERFOLD_HD A operator()(const A& a, const A& b) const noexcept {
+    return static_cast<A>(a ^ b);
+  }
+};
+
+/// A value and where it stands: the elements of argmin and argmax.
+template <class V, class I = int32_t>
+struct value_index {
+  using value_type = V;
+  using index_type = I;
+  V value;
+  I index;
+
+  friend PEERFOLD_HD constexpr bool operator==(const value_index&, const value_index&) = default;
+};
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_value_index = false;
+template <class V, class I>
+inline constexpr bool is_value_index<value_index<V, I>> = true;
+
+/// Whether b goes before a: it has the extreme value, or the same and the smaller index.
+template <class Op, class A>
+PEERFOLD_HD inline bool goes_before(const A& b, const A& a, const Op& op) noexcept {
+  using traits = element_traits<typename A::value_type>;
+  const auto x = traits::widen(a.value);
+  const auto y = traits::widen(b.value);
+  const auto found = op(x, y);
+  const auto same = [](const auto& u, const auto& v) {
+    if constexpr (stl::is_floating_point_v<stl::remove_cvref_t<decltype(u)>>) {
+      if (is_nan(u) || is_nan(v)) return is_nan(u) && is_nan(v);
+      return ordered_bits(u) == ordered_bits(v);
+    } else {
+      return u == v;
+    }
+  };
+  if (same(x, y)) return b.index < a.index;
+  return same(found, y);
+}
+
+}  // namespace detail
+
+/// The pair with the smaller (larger) value, as min (max) has it; of equal values, and of two NaNs,
+/// that with the smaller index. For value_index.
+struct argmin {
+  template <class A>
+  PEERFOLD_HD A operator()(const A& a, const A& b) const noexcept {
+    return detail::goes_before(b, a, min{}) ? b : a;
+  }
+};
+struct argmax {
+  template <class A>
+  PEERFOLD_HD A operator()(const A& a, const A& b) const noexcept {
+    return detail::goes_before(b, a, max{}) ? b : a;
+  }
+};
 
 /// Finish: the accumulator rounded to an element.
 template <class T>
@@ -156,8 +252,52 @@ PEERFOLD_HD inline T divided(const accumulator_t<T>& value, int ranks) noexcept 
   using A = accumulator_t<T>;
   if constexpr (stl::is_floating_point_v<A>) {
     return element_traits<T>::narrow(ieee_div(value, static_cast<A>(ranks)));
-  } else {
+  } else if constexpr (stl::is_integral_v<A>) {
     return element_traits<T>::narrow(static_cast<A>(value / static_cast<A>(ranks)));
+  } else if constexpr (complex_number<A>) {
+    const auto parts = peerfold::bit_cast<complex_parts<A>>(value);
+    const auto n = static_cast<typename A::value_type>(ranks);
+    return element_traits<T>::narrow(
+        peerfold::bit_cast<A>(complex_parts<A>{ieee_div(parts.real, n), ieee_div(parts.imag, n)}));
+  } else {
+    return element_traits<T>::narrow(value / ranks);
+  }
+}
+
+/// What elements have, as the accumulators A that they are folded in.
+template <class A>
+inline constexpr bool has_sum =
+    !stl::is_same_v<A, bool> && (complex_number<A> || requires(const A& a) { A(a + a); });
+template <class A>
+inline constexpr bool has_product =
+    !stl::is_same_v<A, bool> && (complex_number<A> || requires(const A& a) { A(a * a); });
+template <class A>
+inline constexpr bool has_quotient =
+    complex_number<A> || requires(const A& a, int ranks) { A(a / ranks); };
+template <class A>
+inline constexpr bool has_order = requires(const A& a) { bool(a < a); };
+template <class Op>
+inline constexpr bool is_bitwise =
+    stl::is_same_v<Op, bit_and> || stl::is_same_v<Op, bit_or> || stl::is_same_v<Op, bit_xor>;
+
+/// Does not compile, and says in words why, where a built-in operator cannot fold elements of T.
+template <class Op, class T>
+constexpr void check_fold() {
+  using A = accumulator_t<T>;
+  if constexpr (is_bitwise<Op>) {
+    static_assert(stl::is_integral_v<A>, "bit_and, bit_or and bit_xor fold integers and bool");
+  } else if constexpr (stl::is_same_v<Op, argmin> || stl::is_same_v<Op, argmax>) {
+    static_assert(is_value_index<T>, "argmin and argmax fold elements of type value_index");
+  } else if constexpr (stl::is_same_v<Op, sum>) {
+    static_assert(has_sum<A>, "sum folds elements that have a + b; bool has bit_or and bit_xor");
+  } else if constexpr (stl::is_same_v<Op, avg>) {
+    static_assert(has_sum<A> && has_quotient<A>,
+                  "avg folds elements that have a + b and a / int; others take sum and a finish "
+                  "functor of the caller's");
+  } else if constexpr (stl::is_same_v<Op, prod>) {
+    static_assert(has_product<A>, "prod folds elements that have a * b; bool has bit_and");
+  } else if constexpr (stl::is_same_v<Op, min> || stl::is_same_v<Op, max>) {
+    static_assert(has_order<A>, "min and max fold elements that have a < b");
   }
 }
 
@@ -207,7 +347,8 @@ namespace detail {
 template <class F>
 inline constexpr bool is_builtin =
     stl::is_same_v<F, sum> || stl::is_same_v<F, prod> || stl::is_same_v<F, min> ||
-    stl::is_same_v<F, max> || stl::is_same_v<F, avg>;
+    stl::is_same_v<F, max> || stl::is_same_v<F, avg> || stl::is_same_v<F, bit_and> ||
+    stl::is_same_v<F, bit_or> || stl::is_same_v<F, bit_xor>;
 template <class T>
 inline constexpr bool is_builtin<round_to<T>> = true;
 template <class T, int N>
@@ -215,11 +356,24 @@ inline constexpr bool is_builtin<divide_by_ranks<T, N>> = true;
 
 }  // namespace detail
 
+/// Whether the operator folds elements of type T, as far as can be said: of the caller's functors
+/// it is taken for granted.
+template <class Op, class T>
+inline constexpr bool folds_elements =
+    detail::is_bitwise<Op> ? stl::is_integral_v<accumulator_t<T>>
+    : stl::is_same_v<Op, argmin> || stl::is_same_v<Op, argmax> ? detail::is_value_index<T>
+    : stl::is_same_v<Op, sum>                                  ? detail::has_sum<accumulator_t<T>>
+    : stl::is_same_v<Op, avg>
+        ? detail::has_sum<accumulator_t<T>> && detail::has_quotient<accumulator_t<T>>
+    : stl::is_same_v<Op, prod>                           ? detail::has_product<accumulator_t<T>>
+    : stl::is_same_v<Op, min> || stl::is_same_v<Op, max> ? detail::has_order<accumulator_t<T>>
+                                                         : true;
+
 /// Whether folding padding beside elements of type T does no harm: true for types, operators and
 /// conversions of our own, unknown for the caller's.
 template <class T, class Op, class Finish>
-inline constexpr bool folds_padding =
-    (stl::is_arithmetic_v<T> || is_float16<T>)&&detail::is_builtin<Op> &&
-    detail::is_builtin<Finish>;
+inline constexpr bool folds_padding = (stl::is_arithmetic_v<T> || is_float16<T> || is_float8<T> ||
+                                       complex_number<T>)&&detail::is_builtin<Op> &&
+                                      detail::is_builtin<Finish>;
 
 }  // namespace peerfold

@@ -9,7 +9,8 @@
 
 namespace peerfold::execution {
 
-/// A barrier for the threads of one rank that also counts votes. Reusable at once.
+/// A barrier for the threads of one rank that also counts votes. Reusable at once; it must outlive
+/// every arrive(), as the last to come wakes those who wait.
 class voting_barrier {
  public:
   explicit voting_barrier(int width) noexcept : width_{static_cast<std::uint32_t>(width)} {}
@@ -21,7 +22,8 @@ class voting_barrier {
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == width_) {
       arrived_.store(0, std::memory_order_relaxed);
       votes_[(phase + 1) % 2].store(0, std::memory_order_relaxed);
-      phase_.store(phase + 1, std::memory_order_release);
+      // In one order with what notify_all() and wait() do to know of each other.
+      phase_.store(phase + 1, std::memory_order_seq_cst);
       phase_.notify_all();
     } else {
       phase_.wait(phase, std::memory_order_acquire);

@@ -51,6 +51,7 @@ template <policy P, element T>
 /// The same of a call that folds.
 template <policy P, element T, class Op, class Finish>
 [[nodiscard]] call_signature signature_of_fold(collective which, int root = 0) {
+  check_fold<Op, T>();
   call_signature call = signature_of<P, T>(which, root);
   call.operation = type_number<Op>();
   call.finish = type_number<Finish>();

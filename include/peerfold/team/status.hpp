@@ -33,9 +33,13 @@ template <class... Types>
 }
 
 [[nodiscard]] inline std::string element_name(std::uint32_t number) {
-  std::string name = type_name<float, double, std::int32_t, std::uint32_t, std::int64_t,
-                               std::uint64_t, std::int8_t, std::uint8_t>(
-      number, {"float", "double", "int32", "uint32", "int64", "uint64", "int8", "uint8"}, "");
+  std::string name =
+      type_name<float, double, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t,
+                std::int16_t, std::uint16_t, std::int8_t, std::uint8_t, bool, __nv_fp8_e4m3,
+                __nv_fp8_e5m2>(number,
+                               {"float", "double", "int32", "uint32", "int64", "uint64", "int16",
+                                "uint16", "int8", "uint8", "bool", "fp8_e4m3", "fp8_e5m2"},
+                               "");
 #if PEERFOLD_HAS_FLOAT16
   if (name.empty()) name = type_name<__half, __nv_bfloat16>(number, {"half", "bfloat16"}, "");
 #endif
@@ -43,8 +47,10 @@ template <class... Types>
 }
 
 [[nodiscard]] inline std::string operator_name(std::uint32_t number) {
-  return type_name<sum, prod, min, max, avg>(number, {"sum", "prod", "min", "max", "avg"},
-                                             "another operator");
+  return type_name<sum, prod, min, max, avg, bit_and, bit_or, bit_xor, argmin, argmax>(
+      number,
+      {"sum", "prod", "min", "max", "avg", "bit_and", "bit_or", "bit_xor", "argmin", "argmax"},
+      "another operator");
 }
 
 }  // namespace detail

@@ -90,7 +90,7 @@ class packet
     const uint64_t high = uint64_t{mark.high} << 32;
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
-          const auto data = bit_cast<words>(values.at[u]);
+          const auto data = peerfold::bit_cast<words>(values.at[u]);
           arch::store_relaxed(at(line, i), {low | data.at[0], high | data.at[1]});
         });
     // Behind the stores, which the peer waits for.
@@ -300,7 +300,7 @@ class packet
   }
 
   PEERFOLD_HD static pack_type pack_in(const arch::word_pair& line) noexcept {
-    return bit_cast<pack_type>(
+    return peerfold::bit_cast<pack_type>(
         words{{static_cast<uint32_t>(line.low), static_cast<uint32_t>(line.high)}});
   }
   /// Pack i of that message, which has come and stays until release().
