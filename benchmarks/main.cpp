@@ -45,6 +45,10 @@ int main(int argc, char** argv) {
     if (here.gpus.empty()) {
       return complain("no CUDA GPU is visible", bench::status_no_gpu);
     }
+#if defined(PEERFOLD_BENCH_QUICK_KERNELS)
+    complain("built with PEERFOLD_QUICK_KERNELS: no figure counts", 0);
+    if (!line.values.json.empty()) throw std::invalid_argument("--json: nothing to keep");
+#endif
     if (!line.values.json.empty() && !std::ofstream(line.values.json, std::ios::app)) {
       throw std::invalid_argument("--json: cannot write " + line.values.json);
     }
@@ -53,11 +57,6 @@ int main(int argc, char** argv) {
     } catch (const std::invalid_argument& error) {
       return complain(error.what(), bench::status_no_gpu);
     }
-#if defined(PEERFOLD_BENCH_QUICK_KERNELS)
-    if (!line.values.json.empty()) {
-      throw std::invalid_argument("--json: built with PEERFOLD_QUICK_KERNELS, so no figure counts");
-    }
-#endif
     bench::session session(std::move(here), std::move(line.values));
     return run(session);
   } catch (const std::invalid_argument& error) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <peerfold/peerfold.hpp>
+#include <peerfold/policy/traits.hpp>
 
 #include <support/contract.hpp>
 #include <support/contract_run.hpp>
@@ -52,10 +53,12 @@ void add_more() {
     // An average has no scan.
     constexpr std::size_t known = std::is_same_v<Op, avg> ? 3 : folding.size();
     constexpr collective which = folding[(Type + Operator) % known];
-    constexpr int ranks = (3 * Type + Operator) % max_ranks + 1;
+    constexpr int ranks = (3 * Type + Operator) % (max_ranks - 1) + 2;
+    // By packets and by stores, the latter where it can be in two steps.
+    constexpr policy by_stores =
+        has_policy(which, two_shot_store) ? two_shot_store : one_shot_store;
     constexpr bool by_packets = (Type + Operator / 2) % 2 == 0;
-    using list =
-        std::conditional_t<by_packets, policies<one_shot_packet>, policies<one_shot_store>>;
+    using list = policies<by_packets ? one_shot_packet : by_stores>;
     registration(to_string(which),
                  std::string{more_operator_names[Operator]} + " of " +
                      std::string{more_names[Type]} + ", " + std::to_string(ranks) + " ranks, " +

@@ -24,6 +24,12 @@ constexpr bool folds_padding = peerfold::folds_padding<float, Op, Finish>;
 using round = peerfold::default_finish_t<peerfold::sum, float, 2>;
 using average = peerfold::default_finish_t<peerfold::avg, float, 2>;
 static_assert(folds_padding<peerfold::sum, round> && folds_padding<peerfold::avg, average>);
+template <class T, class Op>
+constexpr bool folds_padding_of =
+    peerfold::folds_padding<T, Op, peerfold::default_finish_t<Op, T, 2>>;
+static_assert(folds_padding_of<bool, peerfold::bit_or> &&
+              folds_padding_of<std::complex<float>, peerfold::avg>);
+static_assert(!folds_padding_of<peerfold::value_index<float>, peerfold::argmin>);
 static_assert(!folds_padding<my_sum, round> && !folds_padding<peerfold::sum, my_sum>);
 
 /// Folds as the library does, of one element of each of N ranks.
@@ -128,6 +134,8 @@ TEST_CASE("bool is folded bit by bit, or by order") {
 
 TEST_CASE("complex numbers are folded part by part") {
   using complex = std::complex<float>;
+  const complex tiny{0, 0x1p-70f};
+  CHECK(peerfold::prod{}(tiny, tiny) == complex{-0x1p-140f, 0});
   check_against_oracle<peerfold::sum, complex, 8>(operation::sum);
   check_against_oracle<peerfold::prod, complex, 3>(operation::prod);
   check_against_oracle<peerfold::avg, complex, 7>(operation::avg);
@@ -159,6 +167,9 @@ TEST_CASE("which operators fold which elements") {
   STATIC_REQUIRE(folds_elements<argmin, value_index<float>>);
   STATIC_REQUIRE(!folds_elements<argmin, float>);
   STATIC_REQUIRE(!folds_elements<sum, value_index<float>>);
+  STATIC_REQUIRE(!folds_elements<argmax, value_index<vector_2>>);
+  enum plain { one };
+  STATIC_REQUIRE(!folds_elements<sum, plain>);
 }
 
 TEST_CASE("argmin and argmax: the extreme value, of equal ones the smaller index") {
@@ -182,6 +193,10 @@ TEST_CASE("argmin and argmax: the extreme value, of equal ones the smaller index
   using integers = peerfold::value_index<std::int16_t, std::uint16_t>;
   CHECK(max(integers{-3, 1}, integers{4, 2}) == integers{4, 2});
   CHECK(min(integers{-3, 5}, integers{-3, 2}) == integers{-3, 2});
+#if PEERFOLD_HAS_FLOAT16
+  using halves = peerfold::value_index<__half, std::int16_t>;
+  CHECK(max(halves{__float2half(2), 1}, halves{__float2half(3), 2}).index == 2);
+#endif
 }
 
 #if PEERFOLD_HAS_FLOAT16

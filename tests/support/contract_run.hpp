@@ -77,6 +77,8 @@ constexpr oracle::operation operation_of() {
   if (std::is_same_v<Op, peerfold::bit_and>) return oracle::operation::bit_and;
   if (std::is_same_v<Op, peerfold::bit_or>) return oracle::operation::bit_or;
   if (std::is_same_v<Op, peerfold::bit_xor>) return oracle::operation::bit_xor;
+  static_assert(!std::is_same_v<Op, peerfold::argmin> && !std::is_same_v<Op, peerfold::argmax>,
+                "an operator that the oracle has not");
   return oracle::operation::mix;
 }
 

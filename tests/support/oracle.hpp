@@ -1,7 +1,7 @@
 /// \file
 /// The serial reference of the collectives: what every policy in every place must give, bit for
 /// bit. It shares nothing with the library but the collectives' names. Elements are folded in rank
-/// order in the accumulator type and rounded once; conversions of 16-bit types are integer
+/// order in the accumulator type and rounded once; conversions of 8- and 16-bit types are integer
 /// arithmetic; floating-point operations stand in oracle.cpp, which is built without the options of
 /// the test around it.
 #pragma once
@@ -96,47 +96,47 @@ struct binary16 {
   }
 };
 
-/// A binary floating-point format of 8 bits with `Mantissa` stored bits of the significand, found
-/// by looking through all its numbers.
+/// A binary floating-point format of 8 bits with `Mantissa` stored bits of the significand: 3
+/// (e4m3, without infinity) or 2 (e5m2). By way of half precision: the numbers of e5m2 are the
+/// upper halves of its numbers, those of e4m3 are its numbers times 2^8.
 template <int Mantissa>
 struct binary8 {
-  static constexpr int bias = Mantissa == 3 ? 7 : 15;
   static constexpr int largest = Mantissa == 3 ? 0x7e : 0x7b;
 
-  /// Number `magnitude`, at most the largest.
-  static constexpr double value(int magnitude) {
-    const int field = magnitude >> Mantissa;
-    double result = magnitude % (1 << Mantissa) + (field != 0 ? 1 << Mantissa : 0);
-    for (int e = (field != 0 ? field : 1) - bias - Mantissa; e != 0; e += e < 0 ? 1 : -1) {
-      result = e < 0 ? result / 2 : result * 2;
-    }
-    return result;
+  /// Number `magnitude`, at most the largest, as the bits of a float.
+  static constexpr std::uint32_t value(int magnitude) {
+    constexpr int shift = Mantissa == 3 ? 7 : 8;
+    constexpr std::uint32_t scale = Mantissa == 3 ? 8u << 23 : 0;
+    const std::uint32_t half = binary16<10>::widen(static_cast<std::uint16_t>(magnitude << shift));
+    return half == 0 ? 0 : half + scale;
   }
-  static float widen(std::uint8_t bits) {
+  static constexpr std::uint32_t widen(std::uint8_t bits) {
     const std::uint32_t sign = (bits & 0x80u) << 24;
     const int magnitude = bits & 0x7f;
-    std::uint32_t found = 0x7fc0'0000u;
-    if (Mantissa == 2 && magnitude == largest + 1) found = 0x7f80'0000u;
-    if (magnitude <= largest) {
-      found = __builtin_bit_cast(std::uint32_t, static_cast<float>(value(magnitude)));
-    }
-    return __builtin_bit_cast(float, sign | found);
+    if (magnitude <= largest) return sign | value(magnitude);
+    return sign | (Mantissa == 2 && magnitude == largest + 1 ? 0x7f80'0000u : 0x7fc0'0000u);
   }
-  /// The nearest number, of two the even one; a NaN is all ones.
-  static std::uint8_t narrow(float from) {
-    const auto bits = __builtin_bit_cast(std::uint32_t, from);
-    if ((bits & 0x7fff'ffffu) > 0x7f80'0000u) return 0x7f;
-    const double wanted = __builtin_bit_cast(float, bits & 0x7fff'ffffu);
+  /// The nearest number, of two the even one, however far; e5m2 keeps infinity. A NaN is all ones.
+  static constexpr std::uint8_t narrow(std::uint32_t bits) {
+    const std::uint32_t wanted = bits & 0x7fff'ffffu;
+    const std::uint32_t sign = bits >> 24 & 0x80u;
+    if (wanted > 0x7f80'0000u) return 0x7f;
     int low = 0;  // the last number that is not above it
     for (int step = 64; step != 0; step /= 2) {
       if (low + step <= largest && value(low + step) <= wanted) low += step;
     }
     if (low < largest) {
-      const double below = wanted - value(low);
-      const double above = value(low + 1) - wanted;
-      if (above < below || (above == below && low % 2 == 1)) ++low;
+      const std::uint32_t middle = middle_above(low);
+      if (wanted > middle || (wanted == middle && low % 2 == 1)) ++low;
     }
-    return static_cast<std::uint8_t>((bits >> 24 & 0x80u) | static_cast<unsigned>(low));
+    if (Mantissa == 2 && wanted == 0x7f80'0000u) low = largest + 1;
+    return static_cast<std::uint8_t>(sign | static_cast<unsigned>(low));
+  }
+  /// Half way from number `low` to the next, as the bits of a float; these grow evenly between two
+  /// powers of two, and no number and the next lie on both sides of one.
+  static constexpr std::uint32_t middle_above(int low) {
+    if (low == 0) return value(1) - (1u << 23);
+    return value(low) + (value(low + 1) - value(low)) / 2;
   }
 };
 
@@ -223,8 +223,11 @@ struct arithmetic<__nv_bfloat16> : arithmetic_16<__nv_bfloat16, 7> {};
 
 template <class T, int Mantissa>
 struct arithmetic_8 : arithmetic<float> {
-  static float widen(const T& value) { return binary8<Mantissa>::widen(bits_of(value)); }
-  static T narrow(float value) { return __builtin_bit_cast(T, binary8<Mantissa>::narrow(value)); }
+  using format = binary8<Mantissa>;
+  static float widen(const T& value) {
+    return __builtin_bit_cast(float, format::widen(bits_of(value)));
+  }
+  static T narrow(float value) { return __builtin_bit_cast(T, format::narrow(bits_of(value))); }
 };
 template <>
 struct arithmetic<__nv_fp8_e4m3> : arithmetic_8<__nv_fp8_e4m3, 3> {};

@@ -83,15 +83,15 @@ struct element_traits<__nv_bfloat16> {
 };
 #endif
 
-/// The 8-bit floating types are folded in float. Results beyond the largest number become that
-/// number, as CUDA's own conversions have it.
+/// The 8-bit floating types are folded in float. Finite results beyond the largest number become
+/// that number.
 template <>
 struct element_traits<__nv_fp8_e4m3> : detail::float8_traits<__nv_fp8_e4m3, 3> {};
 template <>
 struct element_traits<__nv_fp8_e5m2> : detail::float8_traits<__nv_fp8_e5m2, 2> {};
 
-/// Two floating-point numbers, the real part first: std::complex, cuda::std::complex, or a type
-/// that looks like them.
+/// Two floating-point numbers, the real part first: std::complex, cuda::std::complex (on GPUs only
+/// this: the other's constructors are for hosts), or a type that looks like them.
 template <class T>
 concept complex_number = stl::is_floating_point_v<typename T::value_type> &&
                          sizeof(T) == 2 * sizeof(typename T::value_type) && requires(const T& z) {

@@ -55,9 +55,14 @@ struct float8_format {
 #endif
   }
 
-  /// Rounded to nearest, ties to even. What is larger than the largest number, infinity too,
-  /// becomes that number; a NaN becomes the positive one whose bits are all set.
+  /// Rounded to nearest, ties to even. What is larger than the largest number becomes that number,
+  /// as CUDA's own conversions have it; infinity does where the format has none, and else is kept.
+  /// A NaN becomes the positive one whose bits are all set.
   PEERFOLD_HD static uint32_t narrow(float value) noexcept {
+    const uint32_t bits = peerfold::bit_cast<uint32_t>(value);
+    const uint32_t sign = bits >> 24 & 0x80u;
+    const uint32_t magnitude = bits & 0x7fff'ffffu;
+    if (Mantissa == 2 && magnitude == 0x7f80'0000u) return sign | infinity;
 #if PEERFOLD_DEVICE_PASS && __CUDA_ARCH__ >= 890
     uint16_t two;
     if constexpr (Mantissa == 3) {
@@ -69,14 +74,11 @@ struct float8_format {
 #else
     constexpr uint32_t dropped = 23 - Mantissa;
     constexpr uint32_t smallest_normal = 128 - bias;  // its exponent, as a float has it
-    const uint32_t bits = peerfold::bit_cast<uint32_t>(value);
-    const uint32_t sign = bits >> 24 & 0x80u;
-    const uint32_t magnitude = bits & 0x7fff'ffffu;
     if (magnitude > 0x7f80'0000u) return nan;
     const uint32_t exponent = magnitude >> 23;
     if (exponent >= smallest_normal) {
       const uint32_t rounded = rounded_off(magnitude, dropped) - ((127 - bias) << Mantissa);
-      return sign | (rounded < largest ? rounded : largest);
+      return sign | (rounded < largest ? rounded : +largest);
     }
     // A subnormal: the significand in units of the last place.
     const uint32_t shift = dropped + smallest_normal - exponent;

@@ -50,6 +50,7 @@ PEERFOLD_HD inline T opaque(T value) noexcept {
   }
 #endif
 PEERFOLD_IEEE_BINARY(ieee_add, "add", +)
+PEERFOLD_IEEE_BINARY(ieee_sub, "sub", -)
 PEERFOLD_IEEE_BINARY(ieee_mul, "mul", *)
 PEERFOLD_IEEE_BINARY(ieee_div, "div", /)
 #undef PEERFOLD_IEEE_BINARY
@@ -119,9 +120,11 @@ struct prod {
       using parts = detail::complex_parts<A>;
       const auto x = peerfold::bit_cast<parts>(a);
       const auto y = peerfold::bit_cast<parts>(b);
-      return peerfold::bit_cast<A>(parts{
-          detail::ieee_add(detail::ieee_mul(x.real, y.real), -detail::ieee_mul(x.imag, y.imag)),
-          detail::ieee_add(detail::ieee_mul(x.real, y.imag), detail::ieee_mul(x.imag, y.real))});
+      const auto ac = detail::ieee_mul(x.real, y.real);
+      const auto bd = detail::ieee_mul(x.imag, y.imag);
+      const auto ad = detail::ieee_mul(x.real, y.imag);
+      const auto bc = detail::ieee_mul(x.imag, y.real);
+      return peerfold::bit_cast<A>(parts{detail::ieee_sub(ac, bd), detail::ieee_add(ad, bc)});
     } else {
       return a * b;
     }
@@ -183,7 +186,8 @@ struct bit_xor {
   }
 };
 
-/// A value and where it stands: the elements of argmin and argmax.
+/// A value and where it stands: the elements of argmin and argmax. Together they take 1, 2, 4 or 8
+/// bytes, as any element.
 template <class V, class I = int32_t>
 struct value_index {
   using value_type = V;
@@ -191,15 +195,12 @@ struct value_index {
   V value;
   I index;
 
-  friend PEERFOLD_HD constexpr bool operator==(const value_index&, const value_index&) = default;
+  friend PEERFOLD_HD bool operator==(const value_index& a, const value_index& b) noexcept {
+    return a.value == b.value && a.index == b.index;
+  }
 };
 
 namespace detail {
-
-template <class T>
-inline constexpr bool is_value_index = false;
-template <class V, class I>
-inline constexpr bool is_value_index<value_index<V, I>> = true;
 
 /// Whether b goes before a: it has the extreme value, or the same and the smaller index.
 template <class Op, class A>
@@ -267,38 +268,73 @@ PEERFOLD_HD inline T divided(const accumulator_t<T>& value, int ranks) noexcept 
 /// What elements have, as the accumulators A that they are folded in.
 template <class A>
 inline constexpr bool has_sum =
-    !stl::is_same_v<A, bool> && (complex_number<A> || requires(const A& a) { A(a + a); });
+    !stl::is_same_v<A, bool> && (complex_number<A> || requires(const A& a) {
+      { a + a } -> stl::convertible_to<A>;
+    });
 template <class A>
 inline constexpr bool has_product =
-    !stl::is_same_v<A, bool> && (complex_number<A> || requires(const A& a) { A(a * a); });
+    !stl::is_same_v<A, bool> && (complex_number<A> || requires(const A& a) {
+      { a* a } -> stl::convertible_to<A>;
+    });
 template <class A>
-inline constexpr bool has_quotient =
-    complex_number<A> || requires(const A& a, int ranks) { A(a / ranks); };
+inline constexpr bool has_quotient = complex_number<A> || requires(const A& a, int ranks) {
+  { a / ranks } -> stl::convertible_to<A>;
+};
 template <class A>
-inline constexpr bool has_order = requires(const A& a) { bool(a < a); };
+inline constexpr bool has_order = requires(const A& a) {
+  { a < a } -> stl::convertible_to<bool>;
+};
+/// Pairs of what has an order.
+template <class T>
+inline constexpr bool has_ordered_pairs = false;
+template <class V, class I>
+inline constexpr bool has_ordered_pairs<value_index<V, I>> =
+    has_order<accumulator_t<V>> && has_order<I>;
+
 template <class Op>
 inline constexpr bool is_bitwise =
     stl::is_same_v<Op, bit_and> || stl::is_same_v<Op, bit_or> || stl::is_same_v<Op, bit_xor>;
+template <class Op>
+inline constexpr bool is_arg = stl::is_same_v<Op, argmin> || stl::is_same_v<Op, argmax>;
+
+template <class Op, class T>
+PEERFOLD_HD constexpr bool can_fold() noexcept {
+  using A = accumulator_t<T>;
+  if constexpr (is_bitwise<Op>) return stl::is_integral_v<A>;
+  if constexpr (is_arg<Op>) return has_ordered_pairs<T>;
+  if constexpr (stl::is_same_v<Op, sum>) return has_sum<A>;
+  if constexpr (stl::is_same_v<Op, avg>) return has_sum<A> && has_quotient<A>;
+  if constexpr (stl::is_same_v<Op, prod>) return has_product<A>;
+  if constexpr (stl::is_same_v<Op, min> || stl::is_same_v<Op, max>) return has_order<A>;
+  return true;
+}
+
+}  // namespace detail
+
+/// Whether the operator folds elements of type T, as far as can be said: of the caller's functors
+/// it is taken for granted.
+template <class Op, class T>
+inline constexpr bool folds_elements = detail::can_fold<Op, T>();
+
+namespace detail {
 
 /// Does not compile, and says in words why, where a built-in operator cannot fold elements of T.
 template <class Op, class T>
-constexpr void check_fold() {
-  using A = accumulator_t<T>;
-  if constexpr (is_bitwise<Op>) {
-    static_assert(stl::is_integral_v<A>, "bit_and, bit_or and bit_xor fold integers and bool");
-  } else if constexpr (stl::is_same_v<Op, argmin> || stl::is_same_v<Op, argmax>) {
-    static_assert(is_value_index<T>, "argmin and argmax fold elements of type value_index");
-  } else if constexpr (stl::is_same_v<Op, sum>) {
-    static_assert(has_sum<A>, "sum folds elements that have a + b; bool has bit_or and bit_xor");
-  } else if constexpr (stl::is_same_v<Op, avg>) {
-    static_assert(has_sum<A> && has_quotient<A>,
-                  "avg folds elements that have a + b and a / int; others take sum and a finish "
-                  "functor of the caller's");
-  } else if constexpr (stl::is_same_v<Op, prod>) {
-    static_assert(has_product<A>, "prod folds elements that have a * b; bool has bit_and");
-  } else if constexpr (stl::is_same_v<Op, min> || stl::is_same_v<Op, max>) {
-    static_assert(has_order<A>, "min and max fold elements that have a < b");
-  }
+PEERFOLD_HD constexpr void check_fold() noexcept {
+  constexpr bool ok = folds_elements<Op, T>;
+  static_assert(ok || !is_bitwise<Op>, "bit_and, bit_or and bit_xor fold integers and bool");
+  static_assert(ok || !is_arg<Op>,
+                "argmin and argmax fold elements of type value_index, of what has an order");
+  static_assert(ok || !stl::is_same_v<Op, sum>,
+                "sum folds elements that have a + b; bool takes bit_or or bit_xor");
+  static_assert(
+      ok || !stl::is_same_v<Op, avg>,
+      "avg folds elements that have a + b and a / int, and not bool; others take sum and a "
+      "finish functor of the caller's");
+  static_assert(ok || !stl::is_same_v<Op, prod>,
+                "prod folds elements that have a * b; bool takes bit_and");
+  static_assert(ok || !(stl::is_same_v<Op, min> || stl::is_same_v<Op, max>),
+                "min and max fold elements that have a < b");
 }
 
 }  // namespace detail
@@ -355,19 +391,6 @@ template <class T, int N>
 inline constexpr bool is_builtin<divide_by_ranks<T, N>> = true;
 
 }  // namespace detail
-
-/// Whether the operator folds elements of type T, as far as can be said: of the caller's functors
-/// it is taken for granted.
-template <class Op, class T>
-inline constexpr bool folds_elements =
-    detail::is_bitwise<Op> ? stl::is_integral_v<accumulator_t<T>>
-    : stl::is_same_v<Op, argmin> || stl::is_same_v<Op, argmax> ? detail::is_value_index<T>
-    : stl::is_same_v<Op, sum>                                  ? detail::has_sum<accumulator_t<T>>
-    : stl::is_same_v<Op, avg>
-        ? detail::has_sum<accumulator_t<T>> && detail::has_quotient<accumulator_t<T>>
-    : stl::is_same_v<Op, prod>                           ? detail::has_product<accumulator_t<T>>
-    : stl::is_same_v<Op, min> || stl::is_same_v<Op, max> ? detail::has_order<accumulator_t<T>>
-                                                         : true;
 
 /// Whether folding padding beside elements of type T does no harm: true for types, operators and
 /// conversions of our own, unknown for the caller's.

@@ -6,9 +6,7 @@ struct vector {
   float x, y;
   vector operator+(const vector& other) const { return {x + other.x, y + other.y}; }
 #if defined(PEERFOLD_FIXED)
-  vector operator/(int n) const {
-    return {x / static_cast<float>(n), y / static_cast<float>(n)};
-  }
+  vector operator/(int n) const { return {x / static_cast<float>(n), y / static_cast<float>(n)}; }
 #endif
 };
 
