@@ -28,7 +28,7 @@ PEERFOLD_HD inline uint64_t now_ns() noexcept {
 /// may outnumber the cores; and who has waited long sleeps, so as not to stand in others' way.
 PEERFOLD_HD inline void pause([[maybe_unused]] uint32_t polls = 0) noexcept {
 #if !PEERFOLD_DEVICE_PASS && !defined(__CUDACC_RTC__)
-  constexpr uint32_t yields = 128;
+  constexpr uint32_t yields = 8192;  // some milliseconds, where nobody else wants the core
   if (polls < yields) {
     std::this_thread::yield();
   } else {
