@@ -84,7 +84,8 @@ if(PEERFOLD_CUDA STREQUAL "ON"
   endif()
   file(GLOB gpus /dev/nvidia[0-9]* /dev/dxg)
   if(CMAKE_BUILD_TYPE MATCHES "^(Release)?$"
-     AND (PEERFOLD_QUICK_KERNELS STREQUAL "ON" OR (PEERFOLD_QUICK_KERNELS STREQUAL "AUTO" AND NOT gpus)))
+     AND (PEERFOLD_QUICK_KERNELS STREQUAL "ON"
+          OR (PEERFOLD_QUICK_KERNELS STREQUAL "AUTO" AND NOT gpus)))
     message(STATUS "peerfold: CUDA programs are compiled quickly, not well: good for a machine "
                    "without GPUs only (PEERFOLD_QUICK_KERNELS)")
     set(PEERFOLD_HAS_QUICK_KERNELS ON)

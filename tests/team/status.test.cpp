@@ -2,6 +2,7 @@
 
 #include <peerfold/team/status.hpp>
 
+#include <cstdint>
 #include <string>
 
 namespace pf = peerfold;
@@ -82,4 +83,28 @@ TEST_CASE("an aborted team is not ok, also without reports") {
   CHECK(!status.ok());
   CHECK(status.aborted());
   CHECK_THAT(status.to_string(), Contains("aborted by the host"));
+}
+
+namespace {
+
+/// What is said of a call with elements of type T and operator Op.
+template <class T, class Op>
+std::string said_of() {
+  pf::call_signature call;
+  call.which = pf::collective::all_reduce;
+  call.count = 7;
+  call.element = pf::type_number<T>();
+  call.operation = pf::type_number<Op>();
+  return pf::to_string(call);
+}
+
+}  // namespace
+
+TEST_CASE("element types and operators have their names") {
+  CHECK_THAT((said_of<__nv_fp8_e4m3, pf::sum>()), Contains("7 fp8_e4m3, sum"));
+  CHECK_THAT((said_of<__nv_fp8_e5m2, pf::max>()), Contains("7 fp8_e5m2, max"));
+  CHECK_THAT((said_of<bool, pf::bit_or>()), Contains("7 bool, bit_or"));
+  CHECK_THAT((said_of<std::int16_t, pf::bit_and>()), Contains("7 int16, bit_and"));
+  CHECK_THAT((said_of<std::uint16_t, pf::bit_xor>()), Contains("7 uint16, bit_xor"));
+  CHECK_THAT((said_of<pf::value_index<float>, pf::argmin>()), Contains("another type, argmin"));
 }
