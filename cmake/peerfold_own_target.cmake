@@ -39,7 +39,8 @@ list(TRANSFORM PEERFOLD_COMPILER_MEMORY PREPEND -Xcompiler=
 # peerfold_own_target(<target>)
 #
 # Links peerfold to one of our own programs, with warnings and, for .cu files, the architectures of
-# PEERFOLD_TEST_ARCHITECTURES.
+# PEERFOLD_TEST_ARCHITECTURES; where kernels are compiled quickly, as PTX only. (ptxas has those of
+# benchmarks/ and of the README in any case.)
 function(peerfold_own_target target)
   target_link_libraries(${target} PRIVATE peerfold::peerfold)
   target_compile_features(${target} PRIVATE cxx_std_20)
@@ -49,6 +50,11 @@ function(peerfold_own_target target)
                       "$<$<COMPILE_LANGUAGE:CXX>:${PEERFOLD_COMPILER_MEMORY}>"
                       "$<$<COMPILE_LANGUAGE:CUDA>:${PEERFOLD_CUDA_COMPILER_MEMORY}>")
   if(PEERFOLD_HAS_CUDA)
-    set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${PEERFOLD_TEST_ARCHITECTURES}")
+    set(architectures ${PEERFOLD_TEST_ARCHITECTURES})
+    if(PEERFOLD_HAS_QUICK_KERNELS)
+      list(TRANSFORM architectures REPLACE "^([0-9]+).*" "\\1-virtual")
+      list(REMOVE_DUPLICATES architectures)
+    endif()
+    set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}")
   endif()
 endfunction()

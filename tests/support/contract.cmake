@@ -10,8 +10,7 @@ target_compile_options(peerfold_test_contract PRIVATE -O2)  # little to compile,
 target_include_directories(peerfold_test_contract PUBLIC ${PROJECT_SOURCE_DIR}/tests)
 
 # For the programs on threads that have much to compile and little to run: it halves the former.
-# Those of ThreadSanitizer, of delays and of random programs are optimised (but with planted bugs),
-# and all by hand runs.
+# Those of ThreadSanitizer and of delays are optimised, and all that are run by hand.
 set(contract_quick_to_compile -O0)
 if(PEERFOLD_EXHAUSTIVE)
   set(contract_quick_to_compile)

@@ -51,8 +51,8 @@ class threads_place {
 #else
     constexpr std::size_t most = full_product ? 100'000 : 60'000;
 #endif
-    // Up to where `automatic` changes its mind.
-    const bool far = most > 30'000 && (ranks <= 4 || ranks == max_ranks);
+    // Up to where `automatic` changes its mind, which 2, 4 and 8 ranks have for the others.
+    const bool far = most > 30'000 && (ranks == 2 || ranks == 4 || ranks == 8);
     std::vector<setting> all;
     const auto add = [&](int workers, std::vector<channel_options> channels,
                          std::uint64_t first_sequence, caller who, std::size_t most_bytes) {
@@ -71,7 +71,7 @@ class threads_place {
       all.push_back(std::move(next));
     };
     if (thorough) {
-      add(1, {{1}}, 0, caller::team, far ? 1'400'000 : 14 * most);
+      add(1, {{1}}, 0, caller::team, far ? 1'400'000 : 4 * most);
       add(ranks < 6 ? 3 : 2, {{3}, {2}}, 2 * half_lap - 3, caller::ranks, most);
       if (short_run()) return all;
       add(2, {{2}}, half_lap - 3, caller::team, most);
