@@ -47,12 +47,15 @@ class threads_place {
   static std::vector<setting> settings(int ranks, bool thorough) {
     constexpr std::uint64_t half_lap = std::uint64_t{1} << 30;
 #if defined(__SANITIZE_THREAD__)
-    constexpr std::size_t most = 30'000;
+    constexpr std::size_t most = 15'000;
+    constexpr bool reaches_far = false;
 #else
-    constexpr std::size_t most = full_product ? 100'000 : 60'000;
+    constexpr std::size_t most = full_product ? 100'000 : 40'000;
+    constexpr bool reaches_far = true;
 #endif
     // Up to where `automatic` changes its mind, which 2, 4 and 8 ranks have for the others.
-    const bool far = most > 30'000 && (ranks == 2 || ranks == 4 || ranks == 8);
+    const bool far = reaches_far && (ranks == 2 || ranks == 4 || ranks == 8);
+    const std::size_t farthest = ranks == 8 ? 650'000 : 1'400'000;
     std::vector<setting> all;
     const auto add = [&](int workers, std::vector<channel_options> channels,
                          std::uint64_t first_sequence, caller who, std::size_t most_bytes) {
@@ -71,7 +74,7 @@ class threads_place {
       all.push_back(std::move(next));
     };
     if (thorough) {
-      add(1, {{1}}, 0, caller::team, far ? 1'400'000 : 4 * most);
+      add(1, {{1}}, 0, caller::team, far ? farthest : 4 * most);
       add(ranks < 6 ? 3 : 2, {{3}, {2}}, 2 * half_lap - 3, caller::ranks, most);
       if (short_run()) return all;
       add(2, {{2}}, half_lap - 3, caller::team, most);
