@@ -7,6 +7,7 @@
 
 #include <support/contract.hpp>
 #include <support/contract_run.hpp>
+#include <support/records.hpp>
 
 #include "custom.hpp"
 #include "disagreement.hpp"
@@ -159,8 +160,8 @@ bool add_run_time_ranks() {
     add_counts<Place, float, sum, collective::reduce, ordinary, rooted_policies>("ordinary memory");
   }
   if constexpr (portion(2)) {
-    add_counts<Place, std::int8_t, mix, collective::inclusive_scan, ordinary, exchange_policies>(
-        "mixtures of int8");
+    add_counts<Place, particle, mix, collective::inclusive_scan, ordinary, exchange_policies>(
+        "mixtures of a struct of 12 bytes");
     add_counts<Place, float, sum, collective::exclusive_scan, ordinary, exchange_policies>(
         "ordinary memory");
   }

@@ -1,9 +1,14 @@
 #include <support/contract_program.hpp>
+#include <support/records.hpp>
+
+#include <peerfold/core/reduction_op.hpp>
 
 #include <algorithm>
 #include <array>
+#include <complex>
 #include <cstdlib>
 #include <cstring>
+#include <iomanip>
 #include <set>
 #include <sstream>
 
@@ -40,7 +45,9 @@ std::uint64_t hash(std::uint64_t x) {
 }
 
 /// Adds c and its neighbours.
-void add_border(std::set<std::size_t>& counts, std::size_t c) { counts.insert({c - 1, c, c + 1}); }
+void add_border(std::set<std::size_t>& counts, std::size_t c) {
+  if (c > 0) counts.insert({c - 1, c, c + 1});
+}
 
 std::vector<std::size_t> make_counts(const geometry& where) {
   const std::size_t bytes = where.element_bytes;
@@ -187,15 +194,34 @@ T special_value(std::uint64_t random) {
 }
 
 template <class T>
-inline constexpr bool is_complex = false;
-template <class R>
-inline constexpr bool is_complex<std::complex<R>> = true;
+inline constexpr bool is_record = false;
+template <int Bytes>
+inline constexpr bool is_record<record<Bytes>> = true;
+template <>
+inline constexpr bool is_record<colour> = true;
 
 template <class T>
 T any_value(std::uint64_t random) {
-  if constexpr (is_complex<T>) {
+  if constexpr (complex_number<T>) {
     using R = typename T::value_type;
     return {any_value<R>(random), any_value<R>(hash(random))};
+  } else if constexpr (std::is_same_v<T, particle>) {
+    const auto quarters = [&](int bit) {
+      return static_cast<float>(static_cast<int>(random >> bit & 0xfffu) - 0x800) / 4;
+    };
+    return {quarters(0), quarters(12), static_cast<std::int32_t>(random >> 24)};
+  } else if constexpr (requires(T pair) { pair.index; }) {  // many values the same
+    using V = typename T::value_type;
+    using I = typename T::index_type;
+    return {any_value<V>(random % 4 == 0 ? random : random % 16),
+            static_cast<I>(hash(random) % 64)};
+  } else if constexpr (is_record<T>) {
+    oracle::bytes_of_value<T> bytes{};
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      bytes.at[i] = static_cast<unsigned char>(random >> 8 * (i % 8));
+      if (i % 8 == 7) random = hash(random);
+    }
+    return __builtin_bit_cast(T, bytes);
   } else if constexpr (std::is_same_v<T, bool>) {
     return random % 2 != 0;
   } else if constexpr (sizeof(T) == 1 && !std::is_integral_v<T>) {
@@ -274,11 +300,11 @@ program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, st
   }
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const oracle::request call = request_of(i);
-    std::vector<std::vector<T>> values(static_cast<std::size_t>(ranks));
+    std::vector<std::vector<boxed<T>>> values(static_cast<std::size_t>(ranks));
     for (int r = 0; r < ranks_; ++r) {
       auto& mine = values[static_cast<std::size_t>(r)];
       for (std::size_t e = 0; e < oracle::given(call, r); ++e) {
-        mine.push_back(input_value<T>(op, seed + i, r, e));
+        mine.push_back({input_value<T>(op, seed + i, r, e)});
       }
       if (mine.empty()) continue;
       std::memcpy(images_[static_cast<std::size_t>(r)].data() + in_at(i, r), mine.data(),
@@ -291,13 +317,28 @@ program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, st
     for (std::size_t r = 0; r < expected.size(); ++r) {
       const auto rank = static_cast<int>(r);
       for (std::size_t e = 0; e < oracle::got(call, rank); ++e) {
-        expected[r].push_back(oracle::result<T>(
-            call, rank, e, initial(i),
-            [&](int q, std::size_t j) { return values[static_cast<std::size_t>(q)][j]; }));
+        expected[r].push_back(
+            {oracle::result<T>(call, rank, e, initial(i), [&](int q, std::size_t j) {
+              return values[static_cast<std::size_t>(q)][j].value;
+            })});
       }
     }
   }
 }
+
+namespace {
+
+/// The bytes of a value, the last first, as one writes numbers.
+template <class T>
+std::string digits_of(const T& value) {
+  const auto bytes = oracle::bytes_in(value);
+  std::ostringstream text;
+  text << std::hex << std::setfill('0');
+  for (std::size_t i = sizeof(T); i-- > 0;) text << std::setw(2) << int{bytes.at[i]};
+  return text.str();
+}
+
+}  // namespace
 
 template <class T>
 void program<T>::check(int rank, std::vector<std::byte> found, report& result) const {
@@ -308,20 +349,21 @@ void program<T>::check(int rank, std::vector<std::byte> found, report& result) c
   const std::vector<std::byte>& before = image(rank);
   std::size_t compared = 0;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const std::vector<T>& wanted = expected(i, rank);
+    const std::vector<boxed<T>>& wanted = expected(i, rank);
     const std::size_t begin = out_at(i, rank);
     // What is only copied keeps every bit; a NaN that is folded may become another.
     const bool folded = is_reduction(steps_[i].which);
     for (std::size_t e = 0; e < wanted.size(); ++e) {
-      T value;
-      std::memcpy(&value, found.data() + begin + e * sizeof(T), sizeof(T));
-      if (folded ? oracle::same(value, wanted[e])
-                 : oracle::bits_of(value) == oracle::bits_of(wanted[e])) {
+      oracle::bytes_of_value<T> bytes;
+      std::memcpy(&bytes, found.data() + begin + e * sizeof(T), sizeof(T));
+      const T value = __builtin_bit_cast(T, bytes);
+      if (folded ? oracle::same(value, wanted[e].value)
+                 : bytes == oracle::bytes_in(wanted[e].value)) {
         continue;
       }
       std::ostringstream text;
-      text << describe(i) << ": element " << e << " is " << std::hex << +oracle::bits_of(value)
-           << ", the oracle has " << +oracle::bits_of(wanted[e]);
+      text << describe(i) << ": element " << e << " is " << digits_of(value) << ", the oracle has "
+           << digits_of(wanted[e].value);
       result.fail(text.str());
       break;
     }
@@ -341,7 +383,6 @@ void program<T>::check(int rank, std::vector<std::byte> found, report& result) c
               ", its output at " + std::to_string(out_at(near, rank)));
 }
 
-template bool input_value<bool>(oracle::operation, std::uint64_t, int, std::size_t);
 #define PEERFOLD_TEST_ELEMENT(T)                                                 \
   template T input_value<T>(oracle::operation, std::uint64_t, int, std::size_t); \
   template class program<T>;
@@ -355,7 +396,21 @@ PEERFOLD_TEST_ELEMENT(std::int8_t)
 PEERFOLD_TEST_ELEMENT(std::uint8_t)
 PEERFOLD_TEST_ELEMENT(std::int16_t)
 PEERFOLD_TEST_ELEMENT(std::uint16_t)
+PEERFOLD_TEST_ELEMENT(bool)
 PEERFOLD_TEST_ELEMENT(std::complex<float>)
+PEERFOLD_TEST_ELEMENT(std::complex<double>)
+PEERFOLD_TEST_ELEMENT(complex_like<float>)
+PEERFOLD_TEST_ELEMENT(complex_like<double>)
+using float_at = value_index<float>;
+using double_at = value_index<double, std::int64_t>;
+PEERFOLD_TEST_ELEMENT(float_at)
+PEERFOLD_TEST_ELEMENT(double_at)
+PEERFOLD_TEST_ELEMENT(colour)
+PEERFOLD_TEST_ELEMENT(particle)
+PEERFOLD_TEST_ELEMENT(record<7>)
+PEERFOLD_TEST_ELEMENT(record<20>)
+PEERFOLD_TEST_ELEMENT(record<100>)
+PEERFOLD_TEST_ELEMENT(record<256>)
 #if PEERFOLD_ORACLE_HAS_FLOAT16
 PEERFOLD_TEST_ELEMENT(__half)
 PEERFOLD_TEST_ELEMENT(__nv_bfloat16)

@@ -65,6 +65,12 @@ bool can_be_in_place(collective which, const std::vector<peerfold::policy>& poli
 template <class T>
 T input_value(oracle::operation op, std::uint64_t seed, int rank, std::size_t index);
 
+/// An element in a vector: bool, too, has its own there.
+template <class T>
+struct boxed {
+  T value;
+};
+
 /// The steps of a program with elements of type T.
 template <class T>
 class program {
@@ -94,7 +100,7 @@ class program {
  private:
   [[nodiscard]] oracle::request request_of(std::size_t i) const;
   /// What rank `rank` gets by step i.
-  [[nodiscard]] const std::vector<T>& expected(std::size_t i, int rank) const {
+  [[nodiscard]] const std::vector<boxed<T>>& expected(std::size_t i, int rank) const {
     const auto& of_ranks = expected_[i];
     return of_ranks[of_ranks.size() == 1 ? 0 : static_cast<std::size_t>(rank)];
   }
@@ -125,7 +131,8 @@ class program {
   std::vector<std::size_t> in_;   ///< offsets in bytes of what all parts take
   std::vector<std::size_t> out_;  ///< likewise
   std::vector<std::vector<std::byte>> images_;
-  std::vector<std::vector<std::vector<T>>> expected_;  ///< by step, then rank, or one for all
+  std::vector<std::vector<std::vector<boxed<T>>>>
+      expected_;  ///< by step, then rank, or one for all
 };
 
 }  // namespace peerfold::test

@@ -61,9 +61,19 @@ struct setting {
 struct mix {
   template <class A>
   PEERFOLD_HD A operator()(const A& a, const A& b) const {
-    using bits = oracle::bits_t<A>;
-    return __builtin_bit_cast(A, static_cast<bits>(__builtin_bit_cast(bits, a) * std::uint64_t{3} +
-                                                   __builtin_bit_cast(bits, b)));
+    if constexpr (oracle::has_bits<A>) {
+      using bits = oracle::bits_t<A>;
+      return __builtin_bit_cast(A,
+                                static_cast<bits>(__builtin_bit_cast(bits, a) * std::uint64_t{3} +
+                                                  __builtin_bit_cast(bits, b)));
+    } else {
+      auto x = __builtin_bit_cast(oracle::bytes_of_value<A>, a);
+      const auto y = __builtin_bit_cast(oracle::bytes_of_value<A>, b);
+      for (std::size_t i = 0; i < sizeof(A); ++i) {
+        x.at[i] = static_cast<unsigned char>(x.at[i] * 3u + y.at[i]);
+      }
+      return __builtin_bit_cast(A, x);
+    }
   }
 };
 
@@ -77,8 +87,8 @@ constexpr oracle::operation operation_of() {
   if (std::is_same_v<Op, peerfold::bit_and>) return oracle::operation::bit_and;
   if (std::is_same_v<Op, peerfold::bit_or>) return oracle::operation::bit_or;
   if (std::is_same_v<Op, peerfold::bit_xor>) return oracle::operation::bit_xor;
-  static_assert(!std::is_same_v<Op, peerfold::argmin> && !std::is_same_v<Op, peerfold::argmax>,
-                "an operator that the oracle has not");
+  if (std::is_same_v<Op, peerfold::argmin>) return oracle::operation::argmin;
+  if (std::is_same_v<Op, peerfold::argmax>) return oracle::operation::argmax;
   return oracle::operation::mix;
 }
 

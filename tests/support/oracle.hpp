@@ -9,7 +9,6 @@
 #include <peerfold/core/collective.hpp>
 
 #include <bit>
-#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,8 +27,9 @@
 namespace peerfold::test::oracle {
 
 /// `mix` is no operator of the library but a functor of the tests: 3 a + b on the bits of the
-/// accumulators. It commutes with nothing, and rounds nothing.
-enum class operation { sum, prod, min, max, avg, mix, bit_and, bit_or, bit_xor };
+/// accumulators, or byte by byte where no integer is as wide. It commutes with nothing, and rounds
+/// nothing.
+enum class operation { sum, prod, min, max, avg, mix, bit_and, bit_or, bit_xor, argmin, argmax };
 
 // oracle.cpp: one IEEE operation each, rounded to nearest even, with subnormals.
 float add(float a, float b);
@@ -148,15 +148,44 @@ using bits_t = std::conditional_t<
                        std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
 
 template <class T>
+inline constexpr bool has_bits =
+    sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8;
+template <class T>
 constexpr bits_t<T> bits_of(const T& value) {
   return __builtin_bit_cast(bits_t<T>, value);
+}
+/// The bytes of a value.
+template <class T>
+struct bytes_of_value {
+  unsigned char at[sizeof(T)];
+
+  constexpr bool operator==(const bytes_of_value&) const = default;
+};
+template <class T>
+constexpr bytes_of_value<T> bytes_in(const T& value) {
+  return __builtin_bit_cast(bytes_of_value<T>, value);
 }
 
 namespace detail {
 
-/// How elements of type T are folded.
+/// How elements of type T are folded: here, by the operators that they have.
 template <class T>
-struct arithmetic;  // integers and, below, floating types
+struct arithmetic {
+  using accumulator = T;
+  static T widen(const T& value) { return value; }
+  static T narrow(const T& value) { return value; }
+  static bool is_nan(const T&) { return false; }
+  static T add(const T& a, const T& b)
+    requires requires { a + b; }
+  {
+    return a + b;
+  }
+  static T divide(const T& a, int n)
+    requires requires { a / n; }
+  {
+    return a / n;
+  }
+};
 
 template <class T>
   requires std::is_integral_v<T>
@@ -235,9 +264,15 @@ template <>
 struct arithmetic<__nv_fp8_e5m2> : arithmetic_8<__nv_fp8_e5m2, 2> {};
 #endif
 
-template <class R>
-struct arithmetic<std::complex<R>> {
-  using T = std::complex<R>;
+/// A complex number.
+template <class T>
+  requires requires(const T& z) {
+    typename T::value_type;
+    z.real();
+    z.imag();
+  }
+struct arithmetic<T> {
+  using R = typename T::value_type;
   using accumulator = T;
   static T widen(const T& z) { return z; }
   static T narrow(const T& z) { return z; }
@@ -258,16 +293,56 @@ struct arithmetic<std::complex<R>> {
   }
 };
 
+/// A value and its index.
+template <class T>
+  requires requires(const T& pair) {
+    pair.value;
+    pair.index;
+  }
+struct arithmetic<T> {
+  using accumulator = T;
+  static T widen(const T& pair) { return pair; }
+  static T narrow(const T& pair) { return pair; }
+  static bool is_nan(const T&) { return false; }
+
+  /// The one with the smaller (larger) value, a NaN before all others; else with the smaller index.
+  static T extreme(bool smallest, const T& a, const T& b) {
+    using math = arithmetic<std::remove_cvref_t<decltype(a.value)>>;
+    const auto x = math::widen(a.value);
+    const auto y = math::widen(b.value);
+    if (math::is_nan(x) != math::is_nan(y)) return math::is_nan(x) ? a : b;
+    if (!math::is_nan(x) && math::less(x, y)) return smallest ? a : b;
+    if (!math::is_nan(x) && math::less(y, x)) return smallest ? b : a;
+    return b.index < a.index ? b : a;
+  }
+};
+
 template <class A>
-A apply(operation op, A a, A b) {
+A mixed(const A& a, const A& b) {
+  if constexpr (has_bits<A>) {
+    return __builtin_bit_cast(A,
+                              static_cast<bits_t<A>>(bits_of(a) * std::uint64_t{3} + bits_of(b)));
+  } else {
+    auto x = bytes_in(a);
+    const auto y = bytes_in(b);
+    for (std::size_t i = 0; i < sizeof(A); ++i) {
+      x.at[i] = static_cast<unsigned char>(x.at[i] * 3u + y.at[i]);
+    }
+    return __builtin_bit_cast(A, x);
+  }
+}
+
+template <class A>
+A apply(operation op, const A& a, const A& b) {
   using math = arithmetic<A>;
-  using bits = bits_t<A>;
-  const bits x = bits_of(a);
-  const bits y = bits_of(b);
   switch (op) {
     case operation::sum:
-    case operation::avg: return math::add(a, b);
-    case operation::prod: return math::multiply(a, b);
+    case operation::avg:
+      if constexpr (requires { math::add(a, b); }) return math::add(a, b);
+      break;
+    case operation::prod:
+      if constexpr (requires { math::multiply(a, b); }) return math::multiply(a, b);
+      break;
     case operation::min:
     case operation::max:
       if constexpr (requires { math::less(a, b); }) {
@@ -275,12 +350,33 @@ A apply(operation op, A a, A b) {
         return (op == operation::min ? math::less(b, a) : math::less(a, b)) ? b : a;
       }
       break;
-    case operation::bit_and: return __builtin_bit_cast(A, static_cast<bits>(x & y));
-    case operation::bit_or: return __builtin_bit_cast(A, static_cast<bits>(x | y));
-    case operation::bit_xor: return __builtin_bit_cast(A, static_cast<bits>(x ^ y));
+    case operation::argmin:
+    case operation::argmax:
+      if constexpr (requires { math::extreme(true, a, b); }) {
+        return math::extreme(op == operation::argmin, a, b);
+      }
+      break;
+    case operation::bit_and:
+    case operation::bit_or:
+    case operation::bit_xor:
+      if constexpr (std::is_integral_v<A>) {
+        const auto x = bits_of(a);
+        const auto y = bits_of(b);
+        const auto z = op == operation::bit_and ? x & y : op == operation::bit_or ? x | y : x ^ y;
+        return __builtin_bit_cast(A, static_cast<bits_t<A>>(z));
+      }
+      break;
     case operation::mix: break;
   }
-  return __builtin_bit_cast(A, static_cast<bits>(x * std::uint64_t{3} + y));
+  return mixed(a, b);
+}
+
+template <class A>
+A divided(const A& total, int ranks) {
+  if constexpr (requires { arithmetic<A>::divide(total, ranks); }) {
+    return arithmetic<A>::divide(total, ranks);
+  }
+  return total;
 }
 
 }  // namespace detail
@@ -345,7 +441,7 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
     for (int q = first; q < end; ++q) {
       total = detail::apply(call.op, total, math::widen(given(q, i)));
     }
-    if (call.op == operation::avg) total = math::divide(total, call.ranks);
+    if (call.op == operation::avg) total = detail::divided(total, call.ranks);
     return math::narrow(total);
   };
   const auto fold_from_first = [&](int end, std::size_t i) {
@@ -364,7 +460,7 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
     case collective::reduce:
       if (call.as_tree) {
         typename math::accumulator total = of_tree(of_tree, 0, call.ranks);
-        if (call.op == operation::avg) total = math::divide(total, call.ranks);
+        if (call.op == operation::avg) total = detail::divided(total, call.ranks);
         return math::narrow(total);
       }
       return fold_from_first(call.ranks, index);
@@ -381,7 +477,7 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
     case collective::custom:
     case collective::barrier: break;
   }
-  return T{};
+  return initial;
 }
 
 /// The element that all ranks get by an all-reduce where rank r gave values[r].
@@ -391,30 +487,24 @@ T all_reduce(operation op, std::span<const T> values) {
   call.op = op;
   call.ranks = static_cast<int>(values.size());
   call.count = 1;
-  return result<T>(call, 0, 0, T{},
+  return result<T>(call, 0, 0, values.front(),
                    [&](int q, std::size_t) { return values[static_cast<std::size_t>(q)]; });
 }
 
 template <class T>
 bool is_nan(const T& value) {
-  if constexpr (std::is_integral_v<T>) {
-    return false;
-  } else {
-    using math = detail::arithmetic<T>;
-    return math::is_nan(math::widen(value));
-  }
+  using math = detail::arithmetic<T>;
+  return math::is_nan(math::widen(value));
 }
 
-/// The same bits, or both a NaN.
-template <class T>
-bool same(const T& a, const T& b);
-template <class R>
-bool same(const std::complex<R>& a, const std::complex<R>& b) {
-  return same(a.real(), b.real()) && same(a.imag(), b.imag());
-}
+/// The same bits, or both a NaN: a complex number has two that can be.
 template <class T>
 bool same(const T& a, const T& b) {
-  return bits_of(a) == bits_of(b) || (is_nan(a) && is_nan(b));
+  if constexpr (requires { a.imag(); }) {
+    return same(a.real(), b.real()) && same(a.imag(), b.imag());
+  } else {
+    return bytes_in(a) == bytes_in(b) || (is_nan(a) && is_nan(b));
+  }
 }
 
 }  // namespace peerfold::test::oracle

@@ -16,7 +16,7 @@ struct packs_in_memory {
   const T* first;
 
   /// Whether packs at multiples of their size from here on are aligned.
-  PEERFOLD_HD bool aligned() const noexcept { return arch::is_aligned(first, sizeof(Pack)); }
+  PEERFOLD_HD bool aligned() const noexcept { return arch::takes_vectors<Pack>(first); }
   /// The pack `offset` elements on.
   PEERFOLD_HD Pack load(size_t offset) const noexcept {
     return arch::load_vector<Pack>(first + offset);
@@ -48,7 +48,7 @@ struct store_to {
   /// Whether packs that begin at a multiple of their size are aligned.
   template <class Pack>
   PEERFOLD_HD bool aligned() const noexcept {
-    return arch::is_aligned(data, sizeof(Pack));
+    return arch::takes_vectors<Pack>(data);
   }
   template <class Pack>
   PEERFOLD_HD void store_pack(size_t i, const Pack& values) const noexcept {

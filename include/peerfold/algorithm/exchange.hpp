@@ -46,14 +46,16 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
   const auto part_for = [&](const transport::tile& x, int to) {
-    return t.load(x, load_at(load, route.source(to)));
+    return t.load(sent_of(route, self, to, x), load_at(load, route.source(to)));
   };
   const auto keep = [&](const transport::tile& x, const fragment& mine) {
-    t.store(x, mine, t.destination(x, store_at(store, route.target(self))));
+    const transport::tile y = sent_of(route, self, self, x);
+    t.store(y, mine, t.destination(y, store_at(store, route.target(self, self))));
   };
   const auto send = [&](int p, const transport::tile& x, const fragment& values) {
-    if (Route::complete || route.sends(self, c.rank_after(p))) {
-      t.send(p, x, values);
+    const int to = c.rank_after(p);
+    if (Route::complete || route.sends(self, to)) {
+      t.send(p, sent_of(route, self, to, x), values);
     } else {
       t.send(p, transport::tile{}, fragment{});
     }
@@ -66,13 +68,13 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
     }
   };
   const auto place_of = [&](int q, const transport::tile& x) {
-    return t.destination(x, store_at(store, route.target(q)));
+    return t.destination(sent_of(route, q, self, x), store_at(store, route.target(q, self)));
   };
   const auto store_all = [&](const transport::tile& x, const typename Transport::arrivals& theirs) {
     PEERFOLD_UNROLL_BY(all_at_once)
     for (int q = 0; q < n; ++q) {
       if (q != self && (Route::complete || route.sends(q, self))) {
-        t.store_from(q, x, theirs, place_of(q, x));
+        t.store_from(q, sent_of(route, q, self, x), theirs, place_of(q, x));
       }
     }
   };
@@ -81,7 +83,9 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
       const int q = c.rank_after(1);
       const auto place = place_of(q, x);  // before the wait
       const auto theirs = receive(x);
-      if (theirs && (Route::complete || route.sends(q, self))) t.store_from(q, x, theirs, place);
+      if (theirs && (Route::complete || route.sends(q, self))) {
+        t.store_from(q, sent_of(route, q, self, x), theirs, place);
+      }
       return static_cast<bool>(theirs);
     } else {
       const auto theirs = receive(x);
@@ -148,7 +152,7 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
         const int to = c.rank_after(p);
         if (Route::complete || route.sends(self, to)) {
           if constexpr (!Route::one_source) next = part_for(x, to);
-          send_piece<pieces>(t, p, x, next, piece);
+          send_piece<pieces>(t, p, sent_of(route, self, to, x), next, piece);
         } else if (piece == 0) {
           t.send(p, transport::tile{}, fragment{});
         }
@@ -215,8 +219,9 @@ PEERFOLD_HD
   static_cast<void>(t.receive(transport::tile{}));
   if (!t.release()) return false;
 
-  const auto store_of = [&c, &store, own = route.target(self)](int step) {
-    return store_at(store.at_rank(step == 0 ? c.rank() : c.rank_after(step)), own);
+  const auto store_of = [&c, &store, &route](int step) {
+    const int to = step == 0 ? c.rank() : c.rank_after(step);
+    return store_at(store.at_rank(to), route.target(c.rank(), to));
   };
   Mover<size, Transport, decltype(store_of)> mover{c, t, store_of};
   rank_set<size> receivers;  // by their steps from here
@@ -238,7 +243,7 @@ PEERFOLD_HD
         const int to = step == 0 ? self : c.rank_after(step);
         rank_set<size> only;
         only.add(step);
-        mover.move(x, load_at(load, route.source(to)), only);
+        mover.move(sent_of(route, self, to, x), load_at(load, route.source(to)), only);
       }
     }
   }

@@ -45,11 +45,13 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
   const int self = c.rank();
   const auto blocks = static_cast<uint32_t>(c.blocks());
   auto ahead = static_cast<uint32_t>(c.block());
+  // What the own part has of a tile, which is as much as every rank sends for it.
+  const auto in_own_part = [&](const transport::tile& x) { return sent_of(route, self, self, x); };
   const auto own = [&](const transport::tile& x) {
     if constexpr (Route::one_source) {
       return t.load(x, load);
     } else {
-      return t.load(x, load_at(load, route.source(self)));
+      return t.load(in_own_part(x), load_at(load, route.source(self)));
     }
   };
   const auto send_tile = [&](const transport::tile& x, const fragment& mine, uint32_t piece) {
@@ -65,7 +67,8 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
       if constexpr (Route::one_source) {
         send_piece<pieces>(t, p, x, mine, piece);
       } else {
-        send_piece<pieces>(t, p, x, t.load(x, load_at(load, route.source(to))), piece);
+        const transport::tile y = sent_of(route, self, to, x);
+        send_piece<pieces>(t, p, y, t.load(y, load_at(load, route.source(to))), piece);
       }
     }
   };
@@ -96,14 +99,14 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
     for (;;) {
       send_tile(x, mine, 0);
       t.commit();
-      const auto out = t.destination(x, store);  // before the wait
+      const auto out = t.destination(in_own_part(x), store);  // before the wait
       ahead += blocks;
       const bool last = ahead >= tiles.tiles();
       const transport::tile y = tiles.at(ahead);
       fragment next;
       if (!last) next = own(y);
       const auto theirs = receive(x);
-      fold_and_store(x, mine, theirs, out);
+      fold_and_store(in_own_part(x), mine, theirs, out);
       if (last) return static_cast<bool>(theirs);
       if (!t.release()) return false;
       x = y;
@@ -136,7 +139,7 @@ PEERFOLD_HD bool reduce_exchange(Context& c, Transport& t, const transport::tili
       fragment mine = own(tiles.at(behind));
       const auto theirs = receive(tiles.at(behind));
       for_each_piece<pieces>(tiles, behind, blocks, [&](uint32_t piece, uint32_t index) {
-        const transport::tile y = tiles.at(index);
+        const transport::tile y = in_own_part(tiles.at(index));
         if (piece != 0) mine = own(y);
         fold_and_store(y, mine, arrivals_of<pieces, Transport>(theirs, piece, c.group()),
                        t.destination(y, store));

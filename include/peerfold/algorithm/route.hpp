@@ -2,8 +2,9 @@
 /// Routes: which elements go from which rank to which in one direct exchange. The collectives that
 /// take a single step differ in nothing else.
 ///
-/// Every rank has a part of `part` elements for each rank that it sends something of its own, or
-/// one part that it sends to all; what arrives is stored in one place, or in a place a rank.
+/// Every rank has a part for each rank that it sends something of its own, or one part that it
+/// sends to all; what arrives is stored in one place, or in a place a rank. Parts are all of one
+/// size, or the route has count(from, to), the size of each.
 #pragma once
 
 #include <peerfold/core/collective.hpp>
@@ -18,9 +19,23 @@ concept route = requires(const R& r, int from, int to) {
   requires stl::same_as<decltype(R::complete), const bool>;    // every rank sends to every rank
   requires stl::same_as<decltype(R::one_source), const bool>;  // the same part to all
   { r.sends(from, to) } -> stl::same_as<bool>;                 // anything but an empty message
-  { r.source(to) } -> stl::same_as<size_t>;    // the first that `to` is sent, among the sender's
-  { r.target(from) } -> stl::same_as<size_t>;  // the place of the first that `from` sent
+  { r.source(to) } -> stl::same_as<size_t>;  // the first that `to` is sent, among the sender's
+  { r.target(from, to) } -> stl::same_as<size_t>;  // where at `to` the first is that `from` sent
 };
+
+/// What rank `from` sends rank `to` of tile x, where it sends anything: all of it, or as much as is
+/// in that part.
+template <route Route>
+[[nodiscard]] PEERFOLD_HD transport::tile sent_of(const Route& route, int from, int to,
+                                                  const transport::tile& x) noexcept {
+  if constexpr (requires { route.count(from, to); }) {
+    const size_t count = route.count(from, to);
+    const size_t left = count > x.begin ? count - x.begin : 0;
+    return {x.begin, left < x.count ? static_cast<uint32_t>(left) : x.count};
+  } else {
+    return x;
+  }
+}
 
 /// The route of a collective between all ranks; `part` elements a pair of ranks.
 template <collective Which>
@@ -51,7 +66,7 @@ struct route_of {
   [[nodiscard]] PEERFOLD_HD size_t source(int to) const noexcept {
     return one_source ? 0 : static_cast<size_t>(to) * part;
   }
-  [[nodiscard]] PEERFOLD_HD size_t target(int from) const noexcept {
+  [[nodiscard]] PEERFOLD_HD size_t target(int from, int /*to*/) const noexcept {
     return one_target ? 0 : static_cast<size_t>(from) * part;
   }
 };
@@ -70,10 +85,36 @@ struct pair_route {
     return sender == rank ? receiver == to : receiver == rank && sender == from;
   }
   [[nodiscard]] PEERFOLD_HD size_t source(int /*to*/) const noexcept { return 0; }
-  [[nodiscard]] PEERFOLD_HD size_t target(int /*from*/) const noexcept { return 0; }
+  [[nodiscard]] PEERFOLD_HD size_t target(int /*from*/, int /*to*/) const noexcept { return 0; }
 };
 
-/// What rank q sends to rank `self` of tile x: all of it or nothing. For receive_each().
+/// The route of one rank of N where every pair has a part of its own size, or none; of an exchange
+/// of as many tiles as the largest part takes. Sizes and offsets are elements.
+template <int N>
+struct unequal_route {
+  static constexpr bool complete = false;
+  static constexpr bool one_source = false;
+
+  int rank = 0;
+  size_t sent[N] = {};     ///< to rank q
+  size_t sent_at[N] = {};  ///< where that begins
+  size_t put_at[N] = {};   ///< where rank q stores it
+  size_t got[N] = {};      ///< from rank q
+  size_t got_at[N] = {};   ///< where that is stored
+
+  [[nodiscard]] PEERFOLD_HD size_t count(int from, int to) const noexcept {
+    return from == rank ? sent[to] : got[from];
+  }
+  [[nodiscard]] PEERFOLD_HD bool sends(int from, int to) const noexcept {
+    return count(from, to) != 0;
+  }
+  [[nodiscard]] PEERFOLD_HD size_t source(int to) const noexcept { return sent_at[to]; }
+  [[nodiscard]] PEERFOLD_HD size_t target(int from, int to) const noexcept {
+    return to == rank ? got_at[from] : put_at[to];
+  }
+};
+
+/// What rank q sends to rank `self` of tile x, or nothing. For receive_each().
 template <route Route>
 struct tile_sent {
   const Route& route;
@@ -81,7 +122,7 @@ struct tile_sent {
   transport::tile x;
 
   [[nodiscard]] PEERFOLD_HD transport::tile operator()(int q) const noexcept {
-    return route.sends(q, self) ? x : transport::tile{};
+    return route.sends(q, self) ? sent_of(route, q, self, x) : transport::tile{};
   }
 };
 

@@ -7,63 +7,115 @@
 
 namespace peerfold::arch {
 
-/// The elements of T that fill `Bytes` bytes, moved by one access. Held as words, so that elements
-/// narrower than a register stay together until they are used.
+/// The bytes of a pack of elements that one access, of 8 or 16 bytes, moves, or where that is not a
+/// whole number of elements, several: as many as come out even, up to five; else such as hold one
+/// element.
+template <element T, int Access>
+inline constexpr int pack_bytes = [] {
+  constexpr int bytes = sizeof(T);
+  for (int whole = Access; whole <= 5 * Access; whole += Access) {
+    if (whole % bytes == 0) return whole;
+  }
+  return (bytes + Access - 1) / Access * Access;
+}();
+
+/// The elements of T that `Bytes` bytes hold, moved by accesses of 4, 8 or 16 bytes. Held as words,
+/// so that elements narrower than a register stay together until they are used.
 template <element T, int Bytes>
-  requires(Bytes % 4 == 0 && Bytes % static_cast<int>(sizeof(T)) == 0)
-struct alignas(Bytes) pack {
+  requires(Bytes % 4 == 0 && Bytes >= static_cast<int>(sizeof(T)))
+struct alignas(Bytes % 16 == 0  ? 16
+               : Bytes % 8 == 0 ? 8
+                                : 4) pack {
   using value_type = T;
   static constexpr int bytes = Bytes;
   static constexpr int size = Bytes / static_cast<int>(sizeof(T));  ///< in elements
+  /// Whether it lies in memory as its elements do: no byte is left over.
+  static constexpr bool is_full = Bytes % static_cast<int>(sizeof(T)) == 0;
 
   uint32_t word[Bytes / 4];
 
   /// Element e. Its position is best known at compile time (in unrolled loops).
   [[nodiscard]] PEERFOLD_HD T get(uint32_t e) const noexcept {
-    if constexpr (sizeof(T) == 8) {
-      return peerfold::bit_cast<T>(static_cast<uint64_t>(word[2 * e + 1]) << 32 | word[2 * e]);
-    } else if constexpr (sizeof(T) == 4) {
-      return peerfold::bit_cast<T>(word[e]);
-    } else {
-      return peerfold::bit_cast<T>(static_cast<narrow>(word[e / per_word] >> shift(e)));
+    units value;
+#if PEERFOLD_DEVICE_PASS
+    PEERFOLD_UNROLL
+    for (uint32_t k = 0; k < units::count; ++k) {
+      const uint32_t i = e * units::count + k;
+      value.at[k] = static_cast<unit>(word[i / per_word] >> shift(i));
     }
+#else
+    __builtin_memcpy(&value, reinterpret_cast<const char*>(word) + e * sizeof(T), sizeof(T));
+#endif
+    return peerfold::bit_cast<T>(value);
   }
 
   PEERFOLD_HD void set(uint32_t e, const T& value) noexcept {
-    if constexpr (sizeof(T) == 8) {
-      const auto bits = peerfold::bit_cast<uint64_t>(value);
-      word[2 * e] = static_cast<uint32_t>(bits);
-      word[2 * e + 1] = static_cast<uint32_t>(bits >> 32);
-    } else if constexpr (sizeof(T) == 4) {
-      word[e] = peerfold::bit_cast<uint32_t>(value);
-    } else {
-      constexpr uint32_t mask = (uint32_t{1} << 8 * sizeof(T)) - 1;
-      uint32_t& w = word[e / per_word];
-      w = (w & ~(mask << shift(e))) | static_cast<uint32_t>(peerfold::bit_cast<narrow>(value))
-                                          << shift(e);
+    const auto values = peerfold::bit_cast<units>(value);
+#if PEERFOLD_DEVICE_PASS
+    PEERFOLD_UNROLL
+    for (uint32_t k = 0; k < units::count; ++k) {
+      const uint32_t i = e * units::count + k;
+      if constexpr (per_word == 1) {
+        word[i] = values.at[k];
+      } else {
+        constexpr uint32_t mask = (uint32_t{1} << 8 * sizeof(unit)) - 1;
+        uint32_t& w = word[i / per_word];
+        w = (w & ~(mask << shift(i))) | uint32_t{values.at[k]} << shift(i);
+      }
     }
+#else
+    __builtin_memcpy(reinterpret_cast<char*>(word) + e * sizeof(T), &values, sizeof(T));
+#endif
   }
 
  private:
-  using narrow = stl::conditional_t<sizeof(T) == 1, uint8_t, uint16_t>;
-  static constexpr uint32_t per_word = sizeof(T) < 4 ? 4 / sizeof(T) : 1;
-  PEERFOLD_HD static constexpr uint32_t shift(uint32_t e) noexcept {
-    return e % per_word * (32 / per_word);
+  /// What an element is cut into: parts of words.
+  using unit = stl::conditional_t<sizeof(T) % 4 == 0, uint32_t,
+                                  stl::conditional_t<sizeof(T) % 2 == 0, uint16_t, uint8_t>>;
+  struct units {
+    static constexpr uint32_t count = sizeof(T) / sizeof(unit);
+    unit at[count];
+  };
+  static constexpr uint32_t per_word = 4 / sizeof(unit);
+  PEERFOLD_HD static constexpr uint32_t shift(uint32_t i) noexcept {
+    return i % per_word * (32 / per_word);
   }
 };
+
+/// Whether packs that begin at multiples of their size from `address` on may be read and written
+/// there by load_vector and store_vector.
+template <class Pack>
+PEERFOLD_HD inline bool takes_vectors(const void* address) noexcept {
+  return Pack::is_full && (reinterpret_cast<uintptr_t>(address) & (alignof(Pack) - 1)) == 0;
+}
+
+namespace detail {
+
+#if PEERFOLD_DEVICE_PASS
+/// A type of an access that an alignment allows.
+template <int Alignment>
+using access_t =
+    stl::conditional_t<Alignment == 16, uint4, stl::conditional_t<Alignment == 8, uint2, unsigned>>;
+template <class Access, int Count>
+struct accesses {
+  Access at[Count];
+};
+#endif
+
+}  // namespace detail
 
 /// Reads a pack from memory that is aligned to it. Never through the non-coherent path: the
 /// memory may be a peer's, or a peer may write beside it.
 template <class Pack>
 PEERFOLD_HD inline Pack load_vector(const void* address) noexcept {
 #if PEERFOLD_DEVICE_PASS
-  if constexpr (Pack::bytes == 16) {
-    return peerfold::bit_cast<Pack>(*static_cast<const uint4*>(address));
-  } else if constexpr (Pack::bytes == 8) {
-    return peerfold::bit_cast<Pack>(*static_cast<const uint2*>(address));
-  } else {
-    return *static_cast<const Pack*>(address);
+  using access = detail::access_t<alignof(Pack)>;
+  detail::accesses<access, Pack::bytes / sizeof(access)> values;
+  PEERFOLD_UNROLL
+  for (unsigned k = 0; k < Pack::bytes / sizeof(access); ++k) {
+    values.at[k] = static_cast<const access*>(address)[k];
   }
+  return peerfold::bit_cast<Pack>(values);
 #else
   Pack value;
   __builtin_memcpy(&value, address, sizeof(Pack));
@@ -75,12 +127,12 @@ PEERFOLD_HD inline Pack load_vector(const void* address) noexcept {
 template <class Pack>
 PEERFOLD_HD inline void store_vector(void* address, const Pack& value) noexcept {
 #if PEERFOLD_DEVICE_PASS
-  if constexpr (Pack::bytes == 16) {
-    *static_cast<uint4*>(address) = peerfold::bit_cast<uint4>(value);
-  } else if constexpr (Pack::bytes == 8) {
-    *static_cast<uint2*>(address) = peerfold::bit_cast<uint2>(value);
-  } else {
-    *static_cast<Pack*>(address) = value;
+  using access = detail::access_t<alignof(Pack)>;
+  using all = detail::accesses<access, Pack::bytes / sizeof(access)>;
+  const auto values = peerfold::bit_cast<all>(value);
+  PEERFOLD_UNROLL
+  for (unsigned k = 0; k < Pack::bytes / sizeof(access); ++k) {
+    static_cast<access*>(address)[k] = values.at[k];
   }
 #else
   __builtin_memcpy(address, &value, sizeof(Pack));

@@ -41,18 +41,19 @@ PEERFOLD_HD constexpr uint32_t type_number() noexcept {
 /// What ranks must agree on in a call. Two ranks with the same digest are taken to agree: of calls
 /// that differ, one pair in 2^32 goes unnoticed.
 struct call_signature {
-  uint64_t count = 0;  ///< elements of a part
+  uint64_t count = 0;  ///< elements of a part, or of the largest
   collective which = collective::none;
-  uint32_t element = 0;    ///< type_number() of the element type; 0: not known
-  uint32_t operation = 0;  ///< of the operator; 0: nothing is folded
-  uint32_t finish = 0;     ///< of the finish functor
-  int32_t root = 0;        ///< where there is one
-  uint32_t share = 0;      ///< elements of a tile's share
-  uint16_t lanes = 0;      ///< of a block
-  uint16_t parts = 0;      ///< shares of a tile
-  uint16_t blocks = 0;     ///< that a rank uses
-  uint8_t algorithm = 0;   ///< as in the policy
-  uint8_t transport = 0;   ///< likewise
+  uint32_t element = 0;      ///< type_number() of the element type; 0: not known
+  uint32_t operation = 0;    ///< of the operator; 0: nothing is folded
+  uint32_t finish = 0;       ///< of the finish functor
+  int32_t root = 0;          ///< where there is one
+  uint32_t parts_table = 0;  ///< a number for parts of unequal size; 0: they are equal
+  uint32_t share = 0;        ///< elements of a tile's share
+  uint16_t lanes = 0;        ///< of a block
+  uint16_t parts = 0;        ///< shares of a tile
+  uint16_t blocks = 0;       ///< that a rank uses
+  uint8_t algorithm = 0;     ///< as in the policy
+  uint8_t transport = 0;     ///< likewise
 
   friend PEERFOLD_HD constexpr bool operator==(const call_signature&,
                                                const call_signature&) = default;
@@ -76,6 +77,7 @@ PEERFOLD_HD constexpr call_digest digest_of(const call_signature& call) noexcept
   add(static_cast<uint32_t>(call.root),
       uint32_t{call.blocks} << 16 | uint32_t{call.algorithm} << 8 | call.transport);
   add(call.share, uint32_t{call.parts} << 16 | call.lanes);
+  if (call.parts_table != 0) add(call.parts_table, 0);
   const auto digest = static_cast<uint32_t>(hash ^ (hash >> 32));
   return {digest & 0xffffu, digest >> 16};
 }

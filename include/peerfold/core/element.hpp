@@ -20,10 +20,14 @@
 
 namespace peerfold {
 
-/// A type whose values can travel as bytes and fill packs without a remainder.
+/// The largest element, in bytes: lanes hold elements in registers, and slots of any ring have room
+/// for one.
+inline constexpr int largest_element = 256;
+
+/// A type whose values can travel as bytes.
 template <class T>
-concept element = stl::is_trivially_copyable_v<T> && !stl::is_const_v<T> &&
-                  (sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
+concept element =
+    stl::is_trivially_copyable_v<T> && !stl::is_const_v<T> && sizeof(T) <= largest_element;
 
 /// How an element is folded: the accumulator type, and the conversions to and from it. The
 /// conversion back rounds to nearest even, once. Specialise for a type of your own.
@@ -98,6 +102,22 @@ concept complex_number = stl::is_floating_point_v<typename T::value_type> &&
                            { z.real() } -> stl::same_as<typename T::value_type>;
                            { z.imag() } -> stl::same_as<typename T::value_type>;
                          };
+
+/// A list of types.
+template <class... Types>
+struct type_list {
+  static constexpr size_t size = sizeof...(Types);
+};
+
+/// The element types that the library knows by name. Others are as good.
+#if PEERFOLD_HAS_FLOAT16
+using known_elements =
+    type_list<float, double, int32_t, uint32_t, int64_t, uint64_t, int16_t, uint16_t, int8_t,
+              uint8_t, bool, __nv_fp8_e4m3, __nv_fp8_e5m2, __half, __nv_bfloat16>;
+#else
+using known_elements = type_list<float, double, int32_t, uint32_t, int64_t, uint64_t, int16_t,
+                                 uint16_t, int8_t, uint8_t, bool, __nv_fp8_e4m3, __nv_fp8_e5m2>;
+#endif
 
 /// The type in which elements of type T are folded: float for 8- and 16-bit floating types, else T.
 template <class T>

@@ -72,6 +72,19 @@ struct ranks_before {
   }
 };
 
+namespace detail {
+
+/// Any value of a trivially copyable type, which need not have a default constructor: all zeros.
+template <class T>
+[[nodiscard]] PEERFOLD_HD constexpr T any_value() noexcept {
+  struct bytes {
+    unsigned char at[sizeof(T)];
+  };
+  return peerfold::bit_cast<T>(bytes{});
+}
+
+}  // namespace detail
+
 /// The ranks of a set that is not empty, from the first one's value on.
 struct ranks_in {
   uint32_t set = 0;  ///< bit q: rank q
@@ -81,7 +94,7 @@ struct ranks_in {
   }
   template <int N, class ValueOf, class Op>
   [[nodiscard]] PEERFOLD_HD auto fold(ValueOf value, const Op& op) const {
-    decltype(value(0)) total{};
+    auto total = detail::any_value<decltype(value(0))>();
     bool begun = false;
     PEERFOLD_UNROLL
     for (int q = 0; q < N; ++q) {

@@ -186,8 +186,7 @@ struct bit_xor {
   }
 };
 
-/// A value and where it stands: the elements of argmin and argmax. Together they take 1, 2, 4 or 8
-/// bytes, as any element.
+/// A value and where it stands: the elements of argmin and argmax.
 template <class V, class I = int32_t>
 struct value_index {
   using value_type = V;
@@ -237,6 +236,10 @@ struct argmax {
     return detail::goes_before(b, a, max{}) ? b : a;
   }
 };
+
+/// The operators of the library.
+using builtin_operators =
+    type_list<sum, prod, min, max, avg, bit_and, bit_or, bit_xor, argmin, argmax>;
 
 /// Finish: the accumulator rounded to an element.
 template <class T>
@@ -380,11 +383,13 @@ PEERFOLD_HD constexpr default_finish_t<Op, T, N> make_default_finish(int ranks) 
 
 namespace detail {
 
+template <class T, class List>
+inline constexpr bool is_in = false;
+template <class T, class... Types>
+inline constexpr bool is_in<T, type_list<Types...>> = (stl::is_same_v<T, Types> || ...);
+
 template <class F>
-inline constexpr bool is_builtin =
-    stl::is_same_v<F, sum> || stl::is_same_v<F, prod> || stl::is_same_v<F, min> ||
-    stl::is_same_v<F, max> || stl::is_same_v<F, avg> || stl::is_same_v<F, bit_and> ||
-    stl::is_same_v<F, bit_or> || stl::is_same_v<F, bit_xor>;
+inline constexpr bool is_builtin = is_in<F, builtin_operators>;
 template <class T>
 inline constexpr bool is_builtin<round_to<T>> = true;
 template <class T, int N>

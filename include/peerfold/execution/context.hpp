@@ -71,7 +71,8 @@ class context {
     }
   }
 
-  static constexpr int scratch_bytes = 512;
+  static constexpr int scratch_bytes = 2048;
+  static constexpr int transport_scratch_bytes = 512;  ///< of these, the first
 
   [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return local_.rank; }
   /// How many there are: as many as the type says, or counted at run time.
@@ -103,11 +104,18 @@ class context {
   /// This block's state between calls.
   [[nodiscard]] PEERFOLD_HD sync::block_state<N>& state() const noexcept { return *state_; }
 
-  /// Memory that the group shares, uninitialised.
+  /// Memory that the group shares, uninitialised: a transport's.
   template <class T>
   [[nodiscard]] PEERFOLD_HD T& scratch() const noexcept {
-    static_assert(sizeof(T) <= scratch_bytes && stl::is_trivially_copyable_v<T>);
+    static_assert(sizeof(T) <= transport_scratch_bytes && stl::is_trivially_copyable_v<T>);
     return *static_cast<T*>(scratch_);
+  }
+  /// The same, that no transport uses: the body's.
+  template <class T>
+  [[nodiscard]] PEERFOLD_HD T& body_scratch() const noexcept {
+    static_assert(sizeof(T) <= scratch_bytes - transport_scratch_bytes &&
+                  stl::is_trivially_copyable_v<T>);
+    return *reinterpret_cast<T*>(static_cast<stl::byte*>(scratch_) + transport_scratch_bytes);
   }
 
   /// Not 0 once this lane knows of a fault. Lanes of a group may differ: vote before branching.
@@ -153,6 +161,15 @@ class context {
     blame(peer, number, number);
   }
 
+  /// Makes this rank report that what it was sent is more than it has room for, and every rank end.
+  /// The elected lane calls it, behind the close of a transport; its group votes on.
+  PEERFOLD_HD void overflow() noexcept {
+    poison_ = sync::poisoned;
+    awaited_ = rank();
+    overflows_ = true;
+    report_fault();
+  }
+
   PEERFOLD_HD void delay(sync::delay_site site, uint64_t message) const noexcept {
     sync::maybe_delay(channel_.delay_seed, site, rank(), block_, message);
   }
@@ -187,6 +204,8 @@ class context {
     fault_kind kind = fault_kind::timeout;
     if (disagreement) {
       kind = fault_kind::disagreement;
+    } else if (overflows_) {
+      kind = fault_kind::overflow;
     } else if (was_busy() != 0) {
       kind = fault_kind::channel_busy;
     } else if (arch::load_relaxed(&local_.host->abort) != 0) {
@@ -220,6 +239,7 @@ class context {
   int awaited_ = -1;  ///< with the numbers, what the wait was for that ended in a fault
   uint32_t expected_ = 0;
   uint32_t seen_ = 0;
+  bool overflows_ = false;
 };
 
 }  // namespace peerfold::execution

@@ -94,7 +94,7 @@ class crew {
   }
 
   voting_barrier barrier_;
-  alignas(16) std::byte scratch_[512];
+  alignas(16) std::byte scratch_[2048];
   std::mutex turn_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -14,6 +14,7 @@ enum class fault_kind : uint32_t {
   aborted,       ///< the host called abort()
   channel_busy,  ///< two kernels used one channel at once
   disagreement,  ///< ranks made different calls
+  overflow,      ///< a rank was sent more than its output has room for
 };
 
 /// What one rank knew when it gave up.

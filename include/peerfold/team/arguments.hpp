@@ -183,11 +183,10 @@ template <class Team>
                       std::to_string(team.rank_count() - 1));
 }
 
-/// Two symmetric buffers of a call: both of this team, for `given` parts of equal size and `got`.
+/// Two symmetric buffers of a call: both of this team.
 template <class Team, class T, int N, class Tag>
-[[nodiscard]] error check_symmetric(const Team& team, const symmetric_buffer<T, N, Tag>& in,
-                                    const symmetric_buffer<T, N, Tag>& out, int given = 1,
-                                    int got = 1) {
+[[nodiscard]] error check_symmetric_pair(const Team& team, const symmetric_buffer<T, N, Tag>& in,
+                                         const symmetric_buffer<T, N, Tag>& out) {
   for (const auto* buffer : {&in, &out}) {
     const char* name = buffer == &in ? "in" : "out";
     if (buffer->team_id() == 0) {
@@ -200,6 +199,15 @@ template <class Team, class T, int N, class Tag>
                           std::to_string(team.id()) + "; allocate it with this team");
     }
   }
+  return {};
+}
+
+/// The same for `given` parts of equal size and `got`.
+template <class Team, class T, int N, class Tag>
+[[nodiscard]] error check_symmetric(const Team& team, const symmetric_buffer<T, N, Tag>& in,
+                                    const symmetric_buffer<T, N, Tag>& out, int given = 1,
+                                    int got = 1) {
+  if (error reason = check_symmetric_pair(team, in, out)) return reason;
   if (in.size() % static_cast<std::size_t>(given) != 0) {
     return bad_argument("in: " + std::to_string(in.size()) + " elements; it needs a multiple of " +
                         std::to_string(given) + ", a part for each rank");

@@ -74,14 +74,14 @@ struct copy_body {
 };
 
 /// A reducing collective of one step as one block of one rank runs it.
-template <element T, policy P, collective Which, class Load, class Op, class Finish, class Store,
-          class Range>
+template <element T, policy P, collective Which, class Route, class Load, class Op, class Finish,
+          class Store, class Range>
 struct fold_body {
   static constexpr bool takes_pieces = true;
   static constexpr std::size_t shared_bytes = 0;
 
   transport::tiling tiles;
-  algorithm::route_of<Which> route;
+  Route route;
   bool folds;
   Load load;
   Op op;

@@ -162,6 +162,17 @@ constexpr int shares_of_tile(const policy& p, int ranks) noexcept {
   return p.algorithm == algorithm_id::two_shot ? ranks : 1;
 }
 
+/// The options of a call, with fewer blocks where all would be too many.
+template <collective Which, policy P>
+[[nodiscard]] call_options tuned(call_options options) noexcept {
+  if (P == direct_store && Which == collective::gather && options.max_blocks == 0) {
+    // The root copies its own part while the others' arrive: more blocks hold those up (two H200,
+    // 128 MiB a rank: 400 us with all, 375 with these).
+    options.max_blocks = 64;
+  }
+  return options;
+}
+
 /// Runs a copying collective of ranks [first, last): `count` elements between any two ranks that
 /// have something for each other. keeps[r]: whether rank r copies what it sends itself.
 template <collective Which, class Policies, element T, class Team, class Load, class Store>
@@ -186,15 +197,9 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
     } else {
       using route = algorithm::route_of<Which>;
       using body = copy_body<T, P, Which, route, transport::every_peer, Load, Store>;
-      call_options chosen = options;
-      if (P == direct_store && Which == collective::gather && options.max_blocks == 0) {
-        // The root copies its own part while the others' arrive: more blocks hold those up (two
-        // H200, 128 MiB a rank: 400 us with all, 375 with these).
-        chosen.max_blocks = 64;
-      }
       return launch_bodies(
-          team, first, last, count, shares_of_tile(P, team.rank_count()), call, chosen,
-          [&](std::size_t r, const transport::tiling& tiles) {
+          team, first, last, count, shares_of_tile(P, team.rank_count()), call,
+          tuned<Which, P>(options), [&](std::size_t r, const transport::tiling& tiles) {
             return body{tiles, route{count, root}, keeps[r], {}, loads[r], stores[r]};
           });
     }
@@ -215,7 +220,7 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
                                            stores, options);
     } else {
       using route = algorithm::route_of<Which>;
-      using body = fold_body<T, P, Which, Load, Op, Finish, Store, Range>;
+      using body = fold_body<T, P, Which, route, Load, Op, Finish, Store, Range>;
       const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
       return launch_bodies(team, first, last, count, shares_of_tile(P, team.rank_count()), call,
                            options, [&](std::size_t r, const transport::tiling& tiles) {

@@ -20,11 +20,11 @@ namespace peerfold {
 
 namespace detail {
 
-/// The names of the types that have one here.
+/// The name of the type of that number, one of a list; `other` where it is none of them.
 template <class... Types>
-[[nodiscard]] std::string type_name(std::uint32_t number,
-                                    const std::array<const char*, sizeof...(Types)>& names,
-                                    const char* other) {
+[[nodiscard]] std::string name_in(type_list<Types...>, std::uint32_t number,
+                                  const std::array<const char*, sizeof...(Types)>& names,
+                                  const char* other) {
   const std::array<std::uint32_t, sizeof...(Types)> numbers{type_number<Types>()...};
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     if (numbers[i] == number) return names[i];
@@ -33,22 +33,21 @@ template <class... Types>
 }
 
 [[nodiscard]] inline std::string element_name(std::uint32_t number) {
-  std::string name =
-      type_name<float, double, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t,
-                std::int16_t, std::uint16_t, std::int8_t, std::uint8_t, bool, __nv_fp8_e4m3,
-                __nv_fp8_e5m2>(number,
-                               {"float", "double", "int32", "uint32", "int64", "uint64", "int16",
-                                "uint16", "int8", "uint8", "bool", "fp8_e4m3", "fp8_e5m2"},
-                               "");
+  return name_in(
+      known_elements{}, number,
+      {
+        "float", "double", "int32", "uint32", "int64", "uint64", "int16", "uint16", "int8", "uint8",
+            "bool", "fp8_e4m3", "fp8_e5m2",
 #if PEERFOLD_HAS_FLOAT16
-  if (name.empty()) name = type_name<__half, __nv_bfloat16>(number, {"half", "bfloat16"}, "");
+            "half", "bfloat16"
 #endif
-  return name.empty() ? "elements of another type" : name;
+      },
+      "elements of another type");
 }
 
 [[nodiscard]] inline std::string operator_name(std::uint32_t number) {
-  return type_name<sum, prod, min, max, avg, bit_and, bit_or, bit_xor, argmin, argmax>(
-      number,
+  return name_in(
+      builtin_operators{}, number,
       {"sum", "prod", "min", "max", "avg", "bit_and", "bit_or", "bit_xor", "argmin", "argmax"},
       "another operator");
 }
@@ -59,10 +58,11 @@ template <class... Types>
 inline std::string to_string(const call_signature& call) {
   std::string text = to_string(call.which);
   if (call.element == 0) return text;
-  text += " of ";
+  text += call.parts_table == 0 ? " of " : " of up to ";
   text += std::to_string(call.count);
   text += ' ';
   text += detail::element_name(call.element);
+  if (call.parts_table != 0) text += " in unequal parts";
   if (call.operation != 0) {
     text += ", ";
     text += detail::operator_name(call.operation);
@@ -109,6 +109,10 @@ inline std::string to_string(const fault_report& report) {
                   ? std::string{" was told that ranks made different calls"}
                   : " found that rank " + std::to_string(report.peer) + " made another call") +
              ": all ranks make the same calls, in the same order on a channel";
+    case fault_kind::overflow:
+      return text +
+             " was sent more elements than its output has room for: give it more, or let the "
+             "ranks send less";
     case fault_kind::none: break;
   }
   return "no fault";

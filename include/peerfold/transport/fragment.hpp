@@ -41,6 +41,12 @@ struct fragment {
   }
 };
 
+/// How many packs a lane holds that has room for `room` of one access.
+template <class Pack, int Access>
+PEERFOLD_HD constexpr int packs_in_room(int room) noexcept {
+  return room * Access < Pack::bytes ? 1 : room * Access / Pack::bytes;
+}
+
 /// Whether lanes hold several packs, so that compilers should know when their registers are free: a
 /// pack that is made under a condition, and never else, is held from the kernel's start to its end.
 template <class Fragment>

@@ -39,12 +39,15 @@ class lane_elements {
                                                         const Range& range) const {
     using traits = element_traits<element_type>;
     constexpr uint32_t size = pack_type::size;
-    typename traits::accumulator total[size];
+    union {
+      char none;
+      typename traits::accumulator value;
+    } total[size] = {};
     bool begun = false;
     PEERFOLD_UNROLL
     for (uint32_t e = 0; e < size; ++e) {
-      total[e] = traits::widen(mine.get(0));  // so that compilers see it initialised
-      begun = starts_from_value(range, total[e]);
+      total[e].value = traits::widen(mine.get(0));  // so that compilers see it initialised
+      begun = starts_from_value(range, total[e].value);
     }
     PEERFOLD_NO_UNROLL
     for (int q = 0; q < c_.ranks(); ++q) {
@@ -54,14 +57,14 @@ class lane_elements {
       for (uint32_t e = 0; e < size; ++e) {
         if (e >= held) continue;
         const auto value = traits::widen(values.get(e));
-        total[e] = begun ? op(total[e], value) : value;
+        total[e].value = begun ? op(total[e].value, value) : value;
       }
       begun = true;
     }
     pack_type folded{};
     PEERFOLD_UNROLL
     for (uint32_t e = 0; e < size; ++e) {
-      if (e < held) folded.set(e, finish(total[e]));
+      if (e < held) folded.set(e, finish(total[e].value));
     }
     return folded;
   }

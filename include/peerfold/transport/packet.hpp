@@ -25,14 +25,24 @@
 
 namespace peerfold::transport {
 
+namespace detail {
+
+/// What a lane holds of messages by packets: a line carries 8 bytes, a pack that is larger takes
+/// several.
+template <class T, class Group>
+using packet_fragment =
+    fragment<arch::pack<T, arch::pack_bytes<T, 8>>,
+             packs_in_room<arch::pack<T, arch::pack_bytes<T, 8>>, 8>(Group::packet_packs)>;
+
+}  // namespace detail
+
 /// Packets between all ranks of a context, or, with some_peers, between pairs of them. One object a
 /// lane; every member function is called by all lanes of the group, in the same order on every
 /// rank.
 template <element T, class Context, class Peers = every_peer>
 class packet
-    : public lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>, Context> {
-  using base =
-      lane_elements<fragment<arch::pack<T, 8>, Context::group_type::packet_packs>, Context>;
+    : public lane_elements<detail::packet_fragment<T, typename Context::group_type>, Context> {
+  using base = lane_elements<detail::packet_fragment<T, typename Context::group_type>, Context>;
   using base::c_;
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
@@ -52,15 +62,16 @@ class packet
  public:
   using element_type = T;
   using peers_type = Peers;
-  using pack_type = arch::pack<T, 8>;
-  using fragment_type = fragment<pack_type, Context::group_type::packet_packs>;
+  using fragment_type = detail::packet_fragment<T, typename Context::group_type>;
+  using pack_type = typename fragment_type::pack_type;
   static constexpr transport_traits traits{.name = "packet", .slots = sync::packet_slots};
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,
                                                                int width) noexcept {
     const auto held = static_cast<uint32_t>(width * fragment_type::packs);
-    return (held < shape.packet_lines ? held : shape.packet_lines) * pack_type::size;
+    const uint32_t slot = shape.packet_lines / lines;
+    return (held < slot ? held : slot) * pack_type::size;
   }
 
   PEERFOLD_HD explicit packet(Context& c, Peers peers = {}) noexcept : base{c}, peers_{peers} {
@@ -90,8 +101,11 @@ class packet
     const uint64_t high = uint64_t{mark.high} << 32;
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
-          const auto data = peerfold::bit_cast<words>(values.at[u]);
-          arch::store_relaxed(at(line, i), {low | data.at[0], high | data.at[1]});
+          PEERFOLD_UNROLL
+          for (uint32_t v = 0; v < lines; ++v) {
+            const uint32_t* data = &values.at[u].word[2 * v];
+            arch::store_relaxed(at(line, i * lines + v), {low | data[0], high | data[1]});
+          }
         });
     // Behind the stores, which the peer waits for.
     if (sync::on_scrub_lap(arch::optimization_barrier(message), sync::packet_slots)) [[unlikely]] {
@@ -181,9 +195,8 @@ class packet
   }
 
  private:
-  struct words {
-    uint32_t at[2];
-  };
+  /// Lines of a pack.
+  static constexpr uint32_t lines = pack_type::bytes / 8;
 
   /// Writes the numbers of this call so far into the state.
   PEERFOLD_HD void save() noexcept {
@@ -235,51 +248,63 @@ class packet
     for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
       for (int first = 0; first == 0 || (!holds_arrivals && first < peers); first += at_once) {
         if constexpr (!holds_arrivals) look_up(first);
-#if PEERFOLD_DEVICE_PASS
-        arch::word_pair line[at_once];
-#else  // g++ -O3 does not see that only lines that were read are looked at, and warns
-        arch::word_pair line[at_once]{};
-#endif
-        uint32_t missing = 0;
         PEERFOLD_UNROLL
-        for (int k = 0; k < at_once; ++k) {
-          const int j = first + k;
-          missing |= j < peers && peers_.has(peer(j)) && sends(j, i) ? 1u << k : 0;
-        }
-        const auto is_missing = [&](int k) { return others == 1 || (missing >> k & 1u) != 0; };
-        uint32_t polls = 0;
-        uint64_t since = 0;
-        while (missing != 0) {
-          // All these peers' lines are asked for before any is waited for.
+        for (uint32_t v = 0; v < lines; ++v) {
+#if PEERFOLD_DEVICE_PASS
+          arch::word_pair line[at_once];
+#else  // g++ -O3 does not see that only lines that were read are looked at, and warns
+          arch::word_pair line[at_once]{};
+#endif
+          uint32_t missing = 0;
           PEERFOLD_UNROLL
           for (int k = 0; k < at_once; ++k) {
-            if (is_missing(k)) line[k] = arch::load_relaxed(at(from[k], i));
+            const int j = first + k;
+            missing |= j < peers && peers_.has(peer(j)) && sends(j, i) ? 1u << k : 0;
           }
-          PEERFOLD_UNROLL
-          for (int k = 0; k < at_once; ++k) {
-            if (is_missing(k)) {
-              const uint32_t rest = others == 1 ? 0 : missing & ~(1u << k);
-              missing = is_message(line[k], mark[k]) ? rest : rest | 1u << k;
-            }
-          }
-          if (missing == 0) break;
-          if (c_.may_poll(polls)) continue;
-          if (gave_up(since, first, missing, mark, line)) {
-            fault_ = 1;
+          await(from, i * lines + v, first, mark, missing, line);
+          if constexpr (holds_arrivals) {
+            PEERFOLD_UNROLL
+            for (int j = 0; j < others; ++j) put(line[j], in.at_[j].at[u], v);
+          } else if (fault_ != 0) {
             break;
           }
         }
-        if constexpr (holds_arrivals) {
-          PEERFOLD_UNROLL
-          for (int j = 0; j < others; ++j) in.at_[j].at[u] = pack_in(line[j]);
-        } else if (fault_ != 0) {
-          break;
-        }
+        if (!holds_arrivals && fault_ != 0) break;
       }
     });
     in.fault_ = fault_;
     if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_);
     return in;
+  }
+
+  /// Polls line number `number` of the others from the first-th on that `missing` has, until all
+  /// bear their marks or the wait must end, which is put down in fault_.
+  PEERFOLD_HD void await(stl::byte* const* from, uint32_t number, int first,
+                         const sync::packet_mark* mark, uint32_t missing,
+                         arch::word_pair* line) noexcept {
+    const auto is_missing = [&](int k) { return others == 1 || (missing >> k & 1u) != 0; };
+    uint32_t polls = 0;
+    uint64_t since = 0;
+    while (missing != 0) {
+      // All these peers' lines are asked for before any is waited for.
+      PEERFOLD_UNROLL
+      for (int k = 0; k < at_once; ++k) {
+        if (is_missing(k)) line[k] = arch::load_relaxed(at(from[k], number));
+      }
+      PEERFOLD_UNROLL
+      for (int k = 0; k < at_once; ++k) {
+        if (is_missing(k)) {
+          const uint32_t rest = others == 1 ? 0 : missing & ~(1u << k);
+          missing = is_message(line[k], mark[k]) ? rest : rest | 1u << k;
+        }
+      }
+      if (missing == 0) return;
+      if (c_.may_poll(polls)) continue;
+      if (gave_up(since, first, missing, mark, line)) {
+        fault_ = 1;
+        return;
+      }
+    }
   }
 
   PEERFOLD_HD static bool is_message(const arch::word_pair& line,
@@ -299,14 +324,20 @@ class packet
     return static_cast<uint32_t>(before(j).received) + receipts_;
   }
 
-  PEERFOLD_HD static pack_type pack_in(const arch::word_pair& line) noexcept {
-    return peerfold::bit_cast<pack_type>(
-        words{{static_cast<uint32_t>(line.low), static_cast<uint32_t>(line.high)}});
+  /// Puts what a line carries into its place in the pack, whose line number v it is.
+  PEERFOLD_HD static void put(const arch::word_pair& line, pack_type& values, uint32_t v) noexcept {
+    values.word[2 * v] = static_cast<uint32_t>(line.low);
+    values.word[2 * v + 1] = static_cast<uint32_t>(line.high);
   }
   /// Pack i of that message, which has come and stays until release().
   [[nodiscard]] PEERFOLD_HD pack_type pack_in_slot(int j, uint32_t i) const noexcept {
     stl::byte* const line = line_here(j) + c_.layout().packet_slot(next_from(j));
-    return pack_in(arch::load_relaxed(at(line, i)));
+    pack_type values;
+    PEERFOLD_UNROLL
+    for (uint32_t v = 0; v < lines; ++v) {
+      put(arch::load_relaxed(at(line, i * lines + v)), values, v);
+    }
+    return values;
   }
 
   /// Whether the wait for the others from the first-th on that `missing` has must end. It is said
@@ -345,17 +376,18 @@ class packet
     return sent && before;
   }
 
-  /// Wipes the lines of a peer's slot from line `used` on, which this message leaves as earlier
-  /// ones left them: their marks would come round again (see sync::scrub_period). The sender does
-  /// it, so that the slot keeps one writer: what the receiver wiped might be the next message. Only
-  /// lanes that send a pack do: the others may not have heard yet that the slot is free.
+  /// Wipes the lines of a peer's slot behind the first `used` packs, which this message leaves as
+  /// earlier ones left them: their marks would come round again (see sync::scrub_period). The
+  /// sender does it, so that the slot keeps one writer: what the receiver wiped might be the next
+  /// message. Only lanes that send a pack do: the others may not have heard yet that the slot is
+  /// free.
   PEERFOLD_HD void scrub(stl::byte* line, uint32_t used) const noexcept {
     used = arch::optimization_barrier(used);  // nothing of this is wanted before
     const auto lane = static_cast<uint32_t>(c_.group().lane());
     const auto width = static_cast<uint32_t>(c_.group().width());
     const uint32_t senders = used < width ? used : width;
     if (lane >= senders) return;
-    for (uint32_t i = used + lane; i < c_.layout().packet_lines; i += senders) {
+    for (uint32_t i = used * lines + lane; i < c_.layout().packet_lines; i += senders) {
       arch::store_relaxed(at(line, i), arch::word_pair{0, 0});
     }
   }
@@ -372,13 +404,13 @@ class packet
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* line_in(int step, int rank, int peer) const noexcept {
     return c_.region(step) + c_.layout().packet_ring(c_.block(), rank, peer) +
-           static_cast<uint32_t>(c_.group().lane()) * sizeof(arch::word_pair);
+           static_cast<uint32_t>(c_.group().lane()) * lines * sizeof(arch::word_pair);
   }
 
-  /// The line of pack i, one of this lane's, where its first line is given.
-  [[nodiscard]] PEERFOLD_HD arch::word_pair* at(stl::byte* line, uint32_t i) const noexcept {
+  /// Line `number` of a slot, of which this lane's first line is given.
+  [[nodiscard]] PEERFOLD_HD arch::word_pair* at(stl::byte* line, uint32_t number) const noexcept {
     return reinterpret_cast<arch::word_pair*>(line) +
-           (i - static_cast<uint32_t>(c_.group().lane()));
+           (number - static_cast<uint32_t>(c_.group().lane()) * lines);
   }
 
   // Where keeps_numbers.

@@ -24,14 +24,23 @@
 
 namespace peerfold::transport {
 
+namespace detail {
+
+/// What a lane holds of messages by stores.
+template <class T, class Group>
+using store_fragment =
+    fragment<arch::pack<T, arch::pack_bytes<T, 16>>,
+             packs_in_room<arch::pack<T, arch::pack_bytes<T, 16>>, 16>(Group::store_packs)>;
+
+}  // namespace detail
+
 /// Stores between all ranks of a context, or, with some_peers, between pairs of them. One object a
 /// lane; every member function is called by all lanes of the group, in the same order on every
 /// rank.
 template <element T, class Context, class Peers = every_peer>
 class store_flag
-    : public lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>, Context> {
-  using base =
-      lane_elements<fragment<arch::pack<T, 16>, Context::group_type::store_packs>, Context>;
+    : public lane_elements<detail::store_fragment<T, typename Context::group_type>, Context> {
+  using base = lane_elements<detail::store_fragment<T, typename Context::group_type>, Context>;
   using base::c_;
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
@@ -51,8 +60,8 @@ class store_flag
  public:
   using element_type = T;
   using peers_type = Peers;
-  using pack_type = arch::pack<T, 16>;
-  using fragment_type = fragment<pack_type, Context::group_type::store_packs>;
+  using fragment_type = detail::store_fragment<T, typename Context::group_type>;
+  using pack_type = typename fragment_type::pack_type;
   static constexpr transport_traits traits{.name = "store",
                                            .publishes_writes = true,
                                            .slots = sync::store_slots,
