@@ -3,6 +3,8 @@
 #include <peerfold/policy/policy.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 
 #include "limits.hpp"
 #include "machine.hpp"
@@ -124,6 +126,27 @@ message message_of(collective which, element type, int ranks, std::size_t bytes)
   const std::size_t line = 16 / bytes_of(type);
   if (parts > 1 && m.count >= line) m.count -= m.count % line;
   return m;
+}
+
+std::vector<std::size_t> tensor_sizes(std::size_t count, int tensors, std::size_t element_bytes) {
+  if (tensors == 1) return {count};
+  std::vector<double> weights;
+  double all = 0;
+  for (int i = 0; i < tensors; ++i) {
+    const int place = static_cast<int>(std::int64_t{i} * 1'000'003 % tensors);
+    weights.push_back(std::exp2(12.0 * place / (tensors - 1)));
+    all += weights.back();
+  }
+  const std::size_t line = 256 / element_bytes;
+  std::vector<std::size_t> sizes;
+  std::size_t left = count;
+  for (const double weight : weights) {
+    const auto lines = static_cast<std::size_t>(weight / all * static_cast<double>(count / line));
+    sizes.push_back(std::min(left, std::max<std::size_t>(1, lines) * line));
+    left -= sizes.back();
+  }
+  sizes.back() += left;
+  return sizes;
 }
 
 double bus_factor(collective which, int ranks) {

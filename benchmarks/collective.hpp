@@ -113,6 +113,11 @@ struct message {
 // whole 16 bytes where there are several and that leaves any, as in nccl-tests.
 message message_of(collective which, element type, int ranks, std::size_t bytes);
 
+// The sizes, in elements, of so many tensors that make up a message of `count`: from one to 4096 of
+// the smallest, as many below the geometric mean as above, in no order. They begin at multiples of
+// 256 bytes, as allocations do.
+std::vector<std::size_t> tensor_sizes(std::size_t count, int tensors, std::size_t element_bytes);
+
 // By what nccl-tests multiplies size / time for the bus bandwidth: the share of the size that
 // crosses each rank's link. It knows no scans; they count as a reduce does.
 double bus_factor(collective which, int ranks);

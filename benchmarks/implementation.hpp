@@ -22,9 +22,11 @@ class implementation {
     std::string policy;   // such as one_shot/packet; empty for NCCL, which chooses for itself
     std::string memory;   // symmetric or ordinary
     bool run_time_ranks = false;
+    int tensors = 1;  // of a grouped call
     std::string title() const {
       return library + (policy.empty() ? "" : " " + policy) + ", " + memory + " memory" +
-             (run_time_ranks ? ", run-time rank count" : "");
+             (run_time_ranks ? ", run-time rank count" : "") +
+             (tensors > 1 ? ", group of " + std::to_string(tensors) + " tensors" : "");
     }
   };
 
@@ -71,6 +73,7 @@ struct assignment {
   std::size_t max_bytes = 0;  // of a message
   int max_blocks = 0;
   int multiprocessors = 0;  // of the smallest GPU
+  int tensors = 1;          // into which a message is divided, for a grouped call
   int ranks() const { return static_cast<int>(devices.size()); }
   message call(std::size_t count) const { return {which, type, ranks(), count}; }
 };

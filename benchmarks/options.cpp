@@ -95,6 +95,18 @@ void finish(options& values, const std::vector<std::string>& words, const std::s
   values.ordinary = memory != "symmetric";
   if (std::ranges::find(values.policies, "all") != values.policies.end()) values.policies.clear();
   require_policies(values);
+  if (values.tensors > 1) {
+    require(values.which == std::vector{collective::all_reduce} && !values.run_time_ranks,
+            "--tensors: groups are of all_reduce, with a rank count known at compile time");
+    for (const std::string& policy : values.policies) {
+      require(policy == "automatic" || policy == "one_shot/packet" || policy == "two_shot/store",
+              "--tensors: groups are compiled for automatic, one_shot/packet and two_shot/store, "
+              "not for " +
+                  policy);
+    }
+    values.symmetric = false;
+    values.ordinary = true;
+  }
   const std::size_t element_bytes = bytes_of(values.type);
   require(values.min_bytes >= element_bytes, "--min-bytes: " + std::to_string(values.min_bytes) +
                                                  " is less than one " + type + " (" +
@@ -191,6 +203,10 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str();
   app.add_flag("--in-place", v.in_place,
                "measure in place too (otherwise those columns are empty)");
+  app.add_option("--tensors", v.tensors,
+                 "all_reduce of so many tensors, from 1/4096 of the largest to the largest, which "
+                 "make up the message, as one grouped call")
+      ->check(CLI::Range(1, 100'000));
   app.add_option("--max-blocks", v.max_blocks, "blocks peerfold may use (default: its own choice)")
       ->check(CLI::Range(1, 1 << 16));
   app.add_option("--iterations", v.iterations,

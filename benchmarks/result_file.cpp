@@ -85,6 +85,7 @@ json of(const table& t, const row& r, const figure& f, bool in_place, const resu
                   {"ranks", how.ranks},
                   {"devices", how.devices},
                   {"run_time_ranks", t.who.run_time_ranks},
+                  {"tensors", t.who.tensors},
                   {"bytes", r.bytes},
                   {"count", r.count},
                   {"in_place", in_place},

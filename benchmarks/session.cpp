@@ -56,6 +56,7 @@ session::session(machine where, options how) {
   ranks_.devices = how.devices;
   ranks_.max_bytes = how.sizes().back();
   ranks_.max_blocks = how.max_blocks;
+  ranks_.tensors = how.tensors;
   ranks_.multiprocessors = 1 << 20;
   for (const int device : how.devices) {
     ranks_.multiprocessors = std::min(ranks_.multiprocessors,
@@ -81,7 +82,9 @@ bool session::run() {
     ranks_.which = instance->which;
     print_section(ranks_.which);
     measure_peerfold();
-    if (all_.how.rival && ranks_.which == collective::all_reduce) measure_rivals();
+    if (all_.how.rival && ranks_.which == collective::all_reduce && ranks_.tensors == 1) {
+      measure_rivals();
+    }
     if (nccl != nullptr) measure_nccl();
   }
   if (nccl == nullptr && all_.how.nccl) print_skipped("nccl", reason);

@@ -7,6 +7,7 @@
 #include <peerfold/barrier.hpp>
 #include <peerfold/broadcast.hpp>
 #include <peerfold/gather.hpp>
+#include <peerfold/group.hpp>
 #include <peerfold/reduce.hpp>
 #include <peerfold/reduce_scatter.hpp>
 #include <peerfold/scan.hpp>
@@ -94,7 +95,7 @@ class team_of_ranks : public implementation {
 
   identity who() const override {
     return {"peerfold", chosen_.policy, chosen_.symmetric ? "symmetric" : "ordinary",
-            N == peerfold::run_time_ranks};
+            N == peerfold::run_time_ranks, ranks_.tensors};
   }
   bool reproducible() const override { return true; }
   bool supports(std::size_t) const override { return true; }
@@ -164,7 +165,33 @@ class team_calls final : public team_of_ranks<N, T> {
  public:
   using team_of_ranks<N, T>::team_of_ranks;
 
+  void prepare(std::size_t count) override {
+    release();
+    team_of_ranks<N, T>::prepare(count);
+    if (!is_grouped) return;
+    for (const placement where : {placement::out_of_place, placement::in_place}) {
+      std::vector<peerfold::tensor<T, N>> tensors;
+      std::size_t at = 0;
+      for (const std::size_t size : tensor_sizes(count, this->ranks_.tensors, sizeof(T))) {
+        auto& t = tensors.emplace_back();
+        t.count = size;
+        for (std::size_t r = 0; r < this->buffers_.in.size(); ++r) {
+          t.in[r] = static_cast<const T*>(this->buffers_.input(this->call_, r, where)) + at;
+          t.out[r] = static_cast<T*>(this->buffers_.output(this->call_, r, where)) + at;
+        }
+        at += size;
+      }
+      groups_.push_back(peerfold::make_tensor_group(this->team_, tensors));
+    }
+  }
+
+  void release() override {
+    groups_.clear();
+    team_of_ranks<N, T>::release();
+  }
+
   void enqueue(placement where, int calls) override {
+    if (is_grouped) return enqueue_group(where, calls);
     std::array<const T*, N> from{};
     std::array<T*, N> to{};
     for (std::size_t r = 0; r < this->buffers_.in.size(); ++r) {
@@ -183,6 +210,18 @@ class team_calls final : public team_of_ranks<N, T> {
   }
 
  private:
+  const bool is_grouped = this->ranks_.tensors > 1;
+  std::vector<peerfold::tensor_group<peerfold::gpu_team<N>, T>> groups_;  // by placement
+
+  void enqueue_group([[maybe_unused]] placement where, [[maybe_unused]] int calls) {
+    if constexpr (Which == collective::all_reduce && N != peerfold::run_time_ranks) {
+      using compiled = peerfold::policies<peerfold::one_shot_packet, peerfold::two_shot_store>;
+      const auto& group = groups_[where == placement::in_place ? 1 : 0];
+      for (int i = 0; i < calls; ++i) {
+        peerfold::all_reduce<compiled>(this->team_, group, Op{}, this->options_);
+      }
+    }
+  }
   void enqueue_symmetric(placement where) {
     if (where == placement::in_place) {
       call<Which, T, Op>(this->team_, this->options_, this->both());

@@ -37,7 +37,7 @@ class nccl_calls final : public implementation {
   }
 
   identity who() const override {
-    return {"nccl", "", kind_ == memory::plain ? "ordinary" : "symmetric"};
+    return {"nccl", "", kind_ == memory::plain ? "ordinary" : "symmetric", false, ranks_.tensors};
   }
   bool reproducible() const override { return !is_reduction(ranks_.which); }
   bool supports(std::size_t count) const override {
@@ -50,6 +50,7 @@ class nccl_calls final : public implementation {
 
   void prepare(std::size_t count) override {
     call_ = ranks_.call(count);
+    tensors_ = tensor_sizes(count, ranks_.tensors, bytes_of(ranks_.type));
     if (kind_ == memory::symmetric_windows) return;  // registered once, for the largest count
     release();
     const auto allocate = [&](std::size_t r, std::size_t elements) {
@@ -102,6 +103,7 @@ class nccl_calls final : public implementation {
     const int op = reduction_op(ranks_.op);
     switch (ranks_.which) {
       case collective::all_reduce:
+        if (ranks_.tensors > 1) return reduce_group(r, in, out, type, op);
         return nccl_.check(nccl_.all_reduce(in, out, count, type, op, comm, stream),
                            "ncclAllReduce");
       case collective::reduce_scatter:
@@ -127,6 +129,20 @@ class nccl_calls final : public implementation {
       default: break;
     }
     exchange(rank, in, out);
+  }
+
+  void reduce_group(std::size_t rank, const void* in, void* out, int type, int op) const {
+    const auto* from = static_cast<const char*>(in);
+    auto* to = static_cast<char*>(out);
+    nccl_.check(nccl_.group_start(), "ncclGroupStart");
+    for (const std::size_t size : tensors_) {
+      nccl_.check(
+          nccl_.all_reduce(from, to, size, type, op, state_[rank].comm, lanes_[rank].stream),
+          "ncclAllReduce");
+      from += size * bytes_of(ranks_.type);
+      to += size * bytes_of(ranks_.type);
+    }
+    nccl_.check(nccl_.group_end(), "ncclGroupEnd");
   }
 
   // The parts that this rank sends, and those that it is sent, as one group.
@@ -198,6 +214,7 @@ class nccl_calls final : public implementation {
   std::vector<lane> lanes_;
   std::vector<device_memory> owned_;
   message call_;
+  std::vector<std::size_t> tensors_;  // elements of each
   bool failed_ = false;
 };
 

@@ -14,6 +14,7 @@
 #include <peerfold/device.hpp>
 #include <peerfold/gather.hpp>
 #include <peerfold/gather_v.hpp>
+#include <peerfold/group.hpp>
 #include <peerfold/reduce.hpp>
 #include <peerfold/reduce_scatter.hpp>
 #include <peerfold/reduce_scatter_v.hpp>

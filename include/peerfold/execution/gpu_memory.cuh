@@ -74,6 +74,17 @@ class device_provider final : public memory::provider {
     static_cast<void>(guard.set(devices_[static_cast<std::size_t>(rank)]));
     static_cast<void>(cudaFree(memory));
   }
+  [[nodiscard]] bool write(int rank, void* memory, const void* from,
+                           std::size_t bytes) noexcept override {
+    device_guard guard;
+    // On a stream of its own: the default one waits for kernels, which may wait for other ranks.
+    const bool written = guard.set(devices_[static_cast<std::size_t>(rank)]) == cudaSuccess &&
+                         cudaMemcpyAsync(memory, from, bytes, cudaMemcpyHostToDevice,
+                                         cudaStreamPerThread) == cudaSuccess &&
+                         cudaStreamSynchronize(cudaStreamPerThread) == cudaSuccess;
+    if (!written) static_cast<void>(cudaGetLastError());
+    return written;
+  }
 
  private:
   std::vector<int> devices_;

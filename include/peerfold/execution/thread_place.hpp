@@ -32,6 +32,11 @@ class host_provider final : public memory::provider {
   void deallocate(int /*rank*/, void* memory) noexcept override {
     ::operator delete(memory, std::align_val_t{256});
   }
+  [[nodiscard]] bool write(int /*rank*/, void* memory, const void* from,
+                           std::size_t bytes) noexcept override {
+    std::memcpy(memory, from, bytes);
+    return true;
+  }
 };
 
 struct thread_place {

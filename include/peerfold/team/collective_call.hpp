@@ -37,7 +37,7 @@
 namespace peerfold::detail {
 
 /// The signature of a call by policy P, but for what launch_bodies() knows.
-template <policy P, element T>
+template <policy P, class T>
 [[nodiscard]] call_signature signature_of(collective which, int root = 0) {
   call_signature call;
   call.which = which;

@@ -1,0 +1,286 @@
+/// \file
+/// Groups of tensors: what a grouped call works on, laid out once and used as often as wanted.
+#pragma once
+
+#include <peerfold/algorithm/segments.hpp>
+#include <peerfold/core/call_signature.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
+#include <peerfold/core/error.hpp>
+#include <peerfold/memory/provider.hpp>
+#include <peerfold/team/arguments.hpp>
+#include <peerfold/team/team.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace peerfold {
+
+/// A tensor of M ranks: `count` elements at in[r] and at out[r] of each, in memory that the rank
+/// reaches, aligned to the element; in place where the two are the same.
+template <element T, int M>
+struct tensor {
+  std::array<const T*, M> in;
+  std::array<T*, M> out;
+  std::size_t count = 0;
+};
+
+namespace detail {
+
+/// A range of bytes of a tensor of one rank.
+struct tensor_memory {
+  std::uintptr_t begin;
+  std::uintptr_t end;
+  bool written;
+  std::size_t list;    ///< of the arguments
+  std::size_t tensor;  ///< of the list
+
+  [[nodiscard]] std::string name() const {
+    return std::string{written ? "out" : "in"} + " of tensor " + std::to_string(tensor) +
+           " in list " + std::to_string(list);
+  }
+};
+
+/// Whether what is written overlaps anything else.
+[[nodiscard]] inline error check_apart(std::vector<tensor_memory>& all) {
+  std::sort(all.begin(), all.end(),
+            [](const tensor_memory& a, const tensor_memory& b) { return a.begin < b.begin; });
+  const tensor_memory* farthest = nullptr;  // of all so far, and of those that are written
+  const tensor_memory* written = nullptr;
+  for (const tensor_memory& next : all) {
+    const tensor_memory* before = next.written ? farthest : written;
+    if (before != nullptr && next.begin < before->end) {
+      return bad_argument(next.name() + ": " + address_of(reinterpret_cast<void*>(next.begin)) +
+                          " overlaps " + before->name() +
+                          "; a tensor is in place with itself only, or apart");
+    }
+    if (farthest == nullptr || next.end > farthest->end) farthest = &next;
+    if (next.written && (written == nullptr || next.end > written->end)) written = &next;
+  }
+  return {};
+}
+
+/// The tensors of one type in a group.
+template <element T, int N>
+struct grouped {
+  using element_type = T;
+
+  std::size_t count = 0;  ///< elements of the message that they make
+  std::array<algorithm::segment_table<T>, N> tables{};
+};
+
+}  // namespace detail
+
+/// Tensors of element types Ts that are reduced together, in one launch: as many lists as types, in
+/// the order in which the messages are made. All ranks pass tensors of the same sizes in the same
+/// order. Construction allocates tables on the ranks' devices and fills them, so it is no part of a
+/// stream; calls only read them, eagerly or in graphs, as often as wanted, while the group lives
+/// and the tensors stay where they are. Movable; it may outlive the team.
+template <class Team, element... Ts>
+class tensor_group {
+ public:
+  static constexpr std::size_t types = sizeof...(Ts);
+  template <std::size_t I>
+  using element_at = std::tuple_element_t<I, std::tuple<Ts...>>;
+
+  /// Of all ranks of a team. errc::invalid_argument for a null or misaligned pointer and for
+  /// outputs that overlap anything but the same tensor's input, errc::out_of_resources where there
+  /// is no memory for tables, errc::team_empty if the team was moved from.
+  [[nodiscard]] static outcome<tensor_group> make(
+      Team& team, std::span<const tensor<Ts, Team::size>>... lists) {
+    tensor_group group;
+    if (error reason = group.fill(team, 0, lists...)) {
+      return detail::refuse<tensor_group>(std::move(reason));
+    }
+    return group;
+  }
+  /// Of one rank, for its own calls.
+  [[nodiscard]] static outcome<tensor_group> make(const rank_handle<Team>& rank,
+                                                  std::span<const tensor<Ts, 1>>... lists) {
+    tensor_group group;
+    if (error reason = group.fill(rank.team(), rank.rank(), lists...)) {
+      return detail::refuse<tensor_group>(std::move(reason));
+    }
+    return group;
+  }
+
+  tensor_group(tensor_group&& other) noexcept { *this = std::move(other); }
+  tensor_group& operator=(tensor_group&& other) noexcept {
+    std::swap(provider_, other.provider_);
+    std::swap(memory_, other.memory_);
+    std::swap(parts_, other.parts_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(number_, other.number_);
+    std::swap(team_, other.team_);
+    std::swap(first_, other.first_);
+    std::swap(last_, other.last_);
+    return *this;
+  }
+  ~tensor_group() {
+    for (const auto& [rank, memory] : memory_) provider_->deallocate(rank, memory);
+  }
+
+  /// Bytes of all tensors of a rank.
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+  /// A number for the tensors' sizes, on which ranks must agree; not 0.
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+  /// The id of the team it belongs to; 0 after a move.
+  [[nodiscard]] std::uint64_t team_id() const noexcept { return team_; }
+  /// Whether it has the tensors of rank r.
+  [[nodiscard]] bool has_rank(int r) const noexcept { return r >= first_ && r < last_; }
+  /// Those of type number I.
+  template <std::size_t I>
+  [[nodiscard]] const auto& part() const noexcept {
+    return std::get<I>(parts_);
+  }
+
+ private:
+  tensor_group() = default;
+
+  template <int M>
+  [[nodiscard]] error fill(Team& team, int first, std::span<const tensor<Ts, M>>... lists) {
+    provider_ = team.provider();
+    if (provider_ == nullptr) {
+      return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
+    }
+    first_ = first;
+    last_ = detail::end_of<std::size_t{M}>(team, first);
+    for (int r = first_; r < last_; ++r) {
+      std::vector<detail::tensor_memory> all;
+      std::size_t list = 0;
+      error reason;
+      ((reason = reason ? std::move(reason) : check_list(lists, r - first, list++, all)), ...);
+      if (!reason) reason = detail::check_apart(all);
+      if (reason) return reason;
+    }
+    std::uint64_t hash = 0;
+    const auto fill_all = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      error reason;
+      ((reason = reason ? std::move(reason) : fill_part(std::get<I>(parts_), lists, hash)), ...);
+      return reason;
+    };
+    if (error reason = fill_all(std::index_sequence_for<Ts...>{})) return reason;
+    number_ = static_cast<std::uint32_t>(hash ^ hash >> 32) | 1u;
+    team_ = team.id();
+    return {};
+  }
+
+  /// The memory of one list on the rank at place `at` of its tensors.
+  template <element T, int M>
+  [[nodiscard]] static error check_list(std::span<const tensor<T, M>> list, int at,
+                                        std::size_t number,
+                                        std::vector<detail::tensor_memory>& all) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const tensor<T, M>& t = list[i];
+      if (t.count == 0) continue;
+      for (const bool written : {false, true}) {
+        const auto place = static_cast<std::size_t>(at);
+        const void* pointer = written ? t.out[place] : t.in[place];
+        const auto begin = reinterpret_cast<std::uintptr_t>(pointer);
+        detail::tensor_memory memory{begin, begin + t.count * sizeof(T), written, number, i};
+        if (t.count > SIZE_MAX / 2 / sizeof(T)) {
+          return detail::bad_argument(memory.name() + ": " + std::to_string(t.count) +
+                                      " elements overflow the address space");
+        }
+        if (pointer == nullptr) {
+          return detail::bad_argument(memory.name() + ": null; pass memory of " +
+                                      std::to_string(t.count) + " elements");
+        }
+        if (begin % alignof(T) != 0) {
+          return detail::bad_argument(memory.name() + ": " + detail::address_of(pointer) +
+                                      " is not aligned; elements of " + std::to_string(sizeof(T)) +
+                                      " bytes need a multiple of " + std::to_string(alignof(T)));
+        }
+        if (written || t.in[place] != t.out[place]) all.push_back(memory);
+      }
+    }
+    return {};
+  }
+
+  /// Lays the tensors of a list out as a message, and puts the tables of ranks first_ … last_ - 1
+  /// where those reach them.
+  template <element T, int M>
+  [[nodiscard]] error fill_part(detail::grouped<T, Team::size>& part,
+                                std::span<const tensor<T, M>> list, std::uint64_t& hash) {
+    using table = algorithm::segment_table<T>;
+    constexpr std::size_t grain = algorithm::segment_grain<T>;
+    std::vector<algorithm::segment<T>> segments;
+    std::vector<std::uint32_t> pages;
+    std::vector<std::size_t> numbers;  // of tensors that are not empty
+    hash = detail::spread(hash + list.size() + 1);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      hash = detail::spread(hash + list[i].count + 1);
+      if (list[i].count == 0) continue;
+      // Of the last tensor there is no padding.
+      part.count = (part.count + grain - 1) / grain * grain;
+      segments.push_back({part.count, list[i].count, nullptr, nullptr});
+      numbers.push_back(i);
+      part.count += list[i].count;
+      bytes_ += list[i].count * sizeof(T);
+    }
+    segments.push_back({part.count, 1, nullptr, nullptr});  // behind all
+    std::uint32_t at = 0;
+    for (std::size_t i = 0; i < part.count; i += table::page) {
+      while (segments[at + 1].begin <= i) ++at;
+      pages.push_back(at);
+    }
+    const std::size_t segment_bytes = segments.size() * sizeof(segments[0]);
+    const std::size_t page_bytes = pages.size() * sizeof(pages[0]);
+    for (int r = first_; r < last_; ++r) {
+      for (std::size_t s = 0; s < numbers.size(); ++s) {
+        const tensor<T, M>& t = list[numbers[s]];
+        segments[s].in = t.in[static_cast<std::size_t>(r - first_)];
+        segments[s].out = t.out[static_cast<std::size_t>(r - first_)];
+      }
+      auto* memory = static_cast<std::byte*>(provider_->allocate(r, segment_bytes + page_bytes));
+      if (memory == nullptr) return no_memory(r, segment_bytes + page_bytes);
+      memory_.emplace_back(r, memory);
+      if (!provider_->write(r, memory, segments.data(), segment_bytes) ||
+          (page_bytes != 0 &&
+           !provider_->write(r, memory + segment_bytes, pages.data(), page_bytes))) {
+        return {errc::cuda_failure,
+                "lists: the tables of rank " + std::to_string(r) + " could not be written"};
+      }
+      part.tables[static_cast<std::size_t>(r)] = {
+          reinterpret_cast<const algorithm::segment<T>*>(memory),
+          reinterpret_cast<const std::uint32_t*>(memory + segment_bytes)};
+    }
+    return {};
+  }
+
+  [[nodiscard]] static error no_memory(int rank, std::size_t bytes) {
+    return {errc::out_of_resources, "lists: no memory for tables of " + std::to_string(bytes) +
+                                        " bytes on rank " + std::to_string(rank)};
+  }
+
+  std::shared_ptr<memory::provider> provider_;
+  std::vector<std::pair<int, void*>> memory_;  ///< of the tables, by rank
+  std::tuple<detail::grouped<Ts, Team::size>...> parts_;
+  std::size_t bytes_ = 0;
+  std::uint32_t number_ = 0;
+  std::uint64_t team_ = 0;
+  int first_ = 0;
+  int last_ = 0;
+};
+
+/// tensor_group::make() for lists whose types say what the group holds: of all ranks, or of one.
+template <class Team, element... Ts>
+[[nodiscard]] outcome<tensor_group<Team, Ts...>> make_tensor_group(
+    Team& team, const std::vector<tensor<Ts, Team::size>>&... lists) {
+  return tensor_group<Team, Ts...>::make(team, lists...);
+}
+template <class Team, element... Ts>
+[[nodiscard]] outcome<tensor_group<Team, Ts...>> make_tensor_group(
+    const rank_handle<Team>& rank, const std::vector<tensor<Ts, 1>>&... lists) {
+  return tensor_group<Team, Ts...>::make(rank, lists...);
+}
+
+}  // namespace peerfold
