@@ -23,10 +23,12 @@ class implementation {
     std::string memory;   // symmetric or ordinary
     bool run_time_ranks = false;
     int tensors = 1;  // of a grouped call
+    int shift = 0;    // as in the assignment
     std::string title() const {
       return library + (policy.empty() ? "" : " " + policy) + ", " + memory + " memory" +
              (run_time_ranks ? ", run-time rank count" : "") +
-             (tensors > 1 ? ", group of " + std::to_string(tensors) + " tensors" : "");
+             (tensors > 1 ? ", group of " + std::to_string(tensors) + " tensors" : "") +
+             (shift > 0 ? ", shifted by " + std::to_string(shift) + " elements" : "");
     }
   };
 
@@ -74,6 +76,7 @@ struct assignment {
   int max_blocks = 0;
   int multiprocessors = 0;  // of the smallest GPU
   int tensors = 1;          // into which a message is divided, for a grouped call
+  int shift = 0;            // of ordinary memory, in elements past a boundary of 256 bytes
   int ranks() const { return static_cast<int>(devices.size()); }
   message call(std::size_t count) const { return {which, type, ranks(), count}; }
 };

@@ -203,6 +203,9 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str();
   app.add_flag("--in-place", v.in_place,
                "measure in place too (otherwise those columns are empty)");
+  app.add_option("--shift", v.shift,
+                 "shift peerfold's ordinary memory by so many elements past an aligned address")
+      ->check(CLI::Range(0, 63));
   app.add_option("--tensors", v.tensors,
                  "all_reduce of so many tensors, from 1/4096 of the largest to the largest, which "
                  "make up the message, as one grouped call")

@@ -27,6 +27,7 @@ struct options {
   bool ordinary = true;
   bool in_place = false;
   int max_blocks = 0;  // 0: the library's choice
+  int shift = 0;       // of peerfold's ordinary memory, in elements
   int tensors = 1;     // into which all-reduce's messages are divided, for a grouped call
   int iterations = 0;  // calls a graph or batch; 0: by size
   int replays = 21;

@@ -86,6 +86,7 @@ json of(const table& t, const row& r, const figure& f, bool in_place, const resu
                   {"devices", how.devices},
                   {"run_time_ranks", t.who.run_time_ranks},
                   {"tensors", t.who.tensors},
+                  {"shift", t.who.shift},
                   {"bytes", r.bytes},
                   {"count", r.count},
                   {"in_place", in_place},

@@ -57,6 +57,7 @@ session::session(machine where, options how) {
   ranks_.max_bytes = how.sizes().back();
   ranks_.max_blocks = how.max_blocks;
   ranks_.tensors = how.tensors;
+  ranks_.shift = how.shift;
   ranks_.multiprocessors = 1 << 20;
   for (const int device : how.devices) {
     ranks_.multiprocessors = std::min(ranks_.multiprocessors,

@@ -94,8 +94,12 @@ class team_of_ranks : public implementation {
   }
 
   identity who() const override {
-    return {"peerfold", chosen_.policy, chosen_.symmetric ? "symmetric" : "ordinary",
-            N == peerfold::run_time_ranks, ranks_.tensors};
+    return {"peerfold",
+            chosen_.policy,
+            chosen_.symmetric ? "symmetric" : "ordinary",
+            N == peerfold::run_time_ranks,
+            ranks_.tensors,
+            chosen_.symmetric ? 0 : ranks_.shift};
   }
   bool reproducible() const override { return true; }
   bool supports(std::size_t) const override { return true; }
@@ -153,7 +157,9 @@ class team_of_ranks : public implementation {
 
  private:
   void* allocate(std::size_t rank, std::size_t elements) {
-    return ordinary_.emplace_back(buffers_.devices[rank], elements * sizeof(T)).data();
+    const auto shift = static_cast<std::size_t>(ranks_.shift);
+    auto& memory = ordinary_.emplace_back(buffers_.devices[rank], (elements + shift) * sizeof(T));
+    return static_cast<T*>(memory.data()) + shift;
   }
 
   std::vector<lane> lanes_;

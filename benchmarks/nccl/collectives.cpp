@@ -37,7 +37,8 @@ class nccl_calls final : public implementation {
   }
 
   identity who() const override {
-    return {"nccl", "", kind_ == memory::plain ? "ordinary" : "symmetric", false, ranks_.tensors};
+    return {"nccl",         "", kind_ == memory::plain ? "ordinary" : "symmetric", false,
+            ranks_.tensors, 0};
   }
   bool reproducible() const override { return !is_reduction(ranks_.which); }
   bool supports(std::size_t count) const override {

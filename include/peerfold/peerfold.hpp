@@ -18,6 +18,7 @@
 #include <peerfold/reduce.hpp>
 #include <peerfold/reduce_scatter.hpp>
 #include <peerfold/reduce_scatter_v.hpp>
+#include <peerfold/rows.hpp>
 #include <peerfold/scan.hpp>
 #include <peerfold/scatter.hpp>
 #include <peerfold/scatter_v.hpp>
