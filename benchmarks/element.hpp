@@ -8,7 +8,7 @@
 
 namespace bench {
 
-enum class element { float32, float64, float16, bfloat16, int32 };
+enum class element { float32, float64, float16, bfloat16, int32, fp8_e4m3, fp8_e5m2 };
 enum class reduction { sum, max, average };
 
 struct element_info {
@@ -21,12 +21,14 @@ struct reduction_info {
   std::string_view name;
 };
 
-inline constexpr std::array<element_info, 5> element_table{{
+inline constexpr std::array<element_info, 7> element_table{{
     {element::float32, "float", 4},
     {element::float64, "double", 8},
     {element::float16, "half", 2},
     {element::bfloat16, "bfloat16", 2},
     {element::int32, "int32", 4},
+    {element::fp8_e4m3, "fp8_e4m3", 1},
+    {element::fp8_e5m2, "fp8_e5m2", 1},
 }};
 
 inline constexpr std::array<reduction_info, 3> reduction_table{{

@@ -2,6 +2,7 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 #include <stdexcept>
 #include <type_traits>
@@ -25,12 +26,15 @@ void with_type(element type, F&& f) {
     case element::float16: return f(tag<__half>{});
     case element::bfloat16: return f(tag<__nv_bfloat16>{});
     case element::int32: return f(tag<std::int32_t>{});
+    case element::fp8_e4m3: return f(tag<__nv_fp8_e4m3>{});
+    case element::fp8_e5m2: return f(tag<__nv_fp8_e5m2>{});
   }
   throw std::logic_error("no such element type");
 }
 
 template <class T>
-constexpr bool is_narrow = std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16>;
+constexpr bool is_narrow = std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16> ||
+                           std::is_same_v<T, __nv_fp8_e4m3> || std::is_same_v<T, __nv_fp8_e5m2>;
 template <class T>
 using accumulator = std::conditional_t<is_narrow<T>, float, T>;
 
@@ -99,8 +103,9 @@ __device__ T expected(const problem& p, int rank, std::size_t index) {
 
 template <class T>
 __device__ bool same_bits(const T& a, const T& b) {
+  using narrow = std::conditional_t<sizeof(T) == 2, std::uint16_t, std::uint8_t>;
   using word = std::conditional_t<sizeof(T) == 8, std::uint64_t,
-                                  std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+                                  std::conditional_t<sizeof(T) == 4, std::uint32_t, narrow>>;
   word x;
   word y;
   memcpy(&x, &a, sizeof(T));

@@ -16,6 +16,7 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 #include <algorithm>
 #include <array>
@@ -258,6 +259,15 @@ struct type_of<element::bfloat16> {
 template <>
 struct type_of<element::int32> {
   using type = std::int32_t;
+};
+
+template <>
+struct type_of<element::fp8_e4m3> {
+  using type = __nv_fp8_e4m3;
+};
+template <>
+struct type_of<element::fp8_e5m2> {
+  using type = __nv_fp8_e5m2;
 };
 
 template <reduction R>

@@ -13,6 +13,8 @@ int data_type(element type) {
     case element::float32: return 7;
     case element::float64: return 8;
     case element::bfloat16: return 9;
+    case element::fp8_e4m3: return 10;
+    case element::fp8_e5m2: return 11;
   }
   throw std::logic_error("no such element type");
 }
