@@ -5,6 +5,7 @@
 #include <peerfold/core/collective.hpp>
 #include <peerfold/policy/policy.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -87,6 +88,10 @@ struct message {
   element type = element::float32;
   int ranks = 0;
   std::size_t count = 0;
+  bool skewed = false;  // all-to-all: rank 0 gets parts of `count` elements, others of a quarter
+
+  // What is sent to a rank, of a part.
+  PEERFOLD_HD std::size_t part_for(int to) const { return skewed && to != 0 ? count / 4 : count; }
 
   int parts_given() const { return peerfold::parts_given(which, ranks); }
   int parts_got() const { return peerfold::parts_got(which, ranks); }
@@ -97,6 +102,10 @@ struct message {
   std::size_t got() const { return count * static_cast<std::size_t>(parts_got()); }
   std::size_t given_by(int rank) const;
   std::size_t got_by(int rank) const;
+  // Of these, what is written.
+  std::size_t written_by(int rank) const {
+    return skewed ? got_by(rank) / std::max<std::size_t>(1, count) * part_for(rank) : got_by(rank);
+  }
 
   // The larger of both, in bytes: the size that nccl-tests prints, and bandwidths are of.
   std::size_t bytes() const;

@@ -24,11 +24,13 @@ class implementation {
     bool run_time_ranks = false;
     int tensors = 1;  // of a grouped call
     int shift = 0;    // as in the assignment
+    bool skewed = false;
     std::string title() const {
       return library + (policy.empty() ? "" : " " + policy) + ", " + memory + " memory" +
              (run_time_ranks ? ", run-time rank count" : "") +
              (tensors > 1 ? ", group of " + std::to_string(tensors) + " tensors" : "") +
-             (shift > 0 ? ", shifted by " + std::to_string(shift) + " elements" : "");
+             (shift > 0 ? ", shifted by " + std::to_string(shift) + " elements" : "") +
+             (skewed ? ", skewed" : "");
     }
   };
 
@@ -76,9 +78,10 @@ struct assignment {
   int max_blocks = 0;
   int multiprocessors = 0;  // of the smallest GPU
   int tensors = 1;          // into which a message is divided, for a grouped call
+  bool skewed = false;      // as in message
   int shift = 0;            // of ordinary memory, in elements past a boundary of 256 bytes
   int ranks() const { return static_cast<int>(devices.size()); }
-  message call(std::size_t count) const { return {which, type, ranks(), count}; }
+  message call(std::size_t count) const { return {which, type, ranks(), count, skewed}; }
 };
 
 }  // namespace bench

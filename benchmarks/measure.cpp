@@ -24,7 +24,7 @@ std::uint64_t run_once(implementation& what, const problem& p, placement where) 
   if (where == placement::out_of_place) {
     poison_outputs(p, at);
     std::uint64_t elements = 0;
-    for (int rank = 0; rank < p.call.ranks; ++rank) elements += p.call.got_by(rank);
+    for (int rank = 0; rank < p.call.ranks; ++rank) elements += p.call.written_by(rank);
     if (count_wrong(p, at, where) <
         elements - elements / 1000) {  // random integers may hit the pattern
       throw std::logic_error("the check took a poisoned output for a result");

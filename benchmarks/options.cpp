@@ -95,6 +95,11 @@ void finish(options& values, const std::vector<std::string>& words, const std::s
   values.ordinary = memory != "symmetric";
   if (std::ranges::find(values.policies, "all") != values.policies.end()) values.policies.clear();
   require_policies(values);
+  if (values.skewed) {
+    require(values.which == std::vector{collective::all_to_all} && !values.run_time_ranks,
+            "--skewed: unequal parts are of all_to_all, with a rank count known at compile time");
+    require(!values.in_place, "--skewed: unequal parts have no in-place form");
+  }
   if (values.tensors > 1) {
     require(values.which == std::vector{collective::all_reduce} && !values.run_time_ranks,
             "--tensors: groups are of all_reduce, with a rank count known at compile time");
@@ -203,6 +208,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str();
   app.add_flag("--in-place", v.in_place,
                "measure in place too (otherwise those columns are empty)");
+  app.add_flag("--skewed", v.skewed,
+               "all_to_all of unequal parts: rank 0 gets four times as much from each as others");
   app.add_option("--shift", v.shift,
                  "shift peerfold's ordinary memory by so many elements past an aligned address")
       ->check(CLI::Range(0, 63));

@@ -26,10 +26,11 @@ struct options {
   bool symmetric = true;                              // memory kinds to measure
   bool ordinary = true;
   bool in_place = false;
-  int max_blocks = 0;  // 0: the library's choice
-  int shift = 0;       // of peerfold's ordinary memory, in elements
-  int tensors = 1;     // into which all-reduce's messages are divided, for a grouped call
-  int iterations = 0;  // calls a graph or batch; 0: by size
+  int max_blocks = 0;   // 0: the library's choice
+  bool skewed = false;  // all_to_all: rank 0 gets four times as much from each as others
+  int shift = 0;        // of peerfold's ordinary memory, in elements
+  int tensors = 1;      // into which all-reduce's messages are divided, for a grouped call
+  int iterations = 0;   // calls a graph or batch; 0: by size
   int replays = 21;
   bool graph = true;
   bool nccl = true;

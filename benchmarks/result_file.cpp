@@ -87,6 +87,7 @@ json of(const table& t, const row& r, const figure& f, bool in_place, const resu
                   {"run_time_ranks", t.who.run_time_ranks},
                   {"tensors", t.who.tensors},
                   {"shift", t.who.shift},
+                  {"skewed", t.who.skewed},
                   {"bytes", r.bytes},
                   {"count", r.count},
                   {"in_place", in_place},

@@ -58,6 +58,7 @@ session::session(machine where, options how) {
   ranks_.max_blocks = how.max_blocks;
   ranks_.tensors = how.tensors;
   ranks_.shift = how.shift;
+  ranks_.skewed = how.skewed;
   ranks_.multiprocessors = 1 << 20;
   for (const int device : how.devices) {
     ranks_.multiprocessors = std::min(ranks_.multiprocessors,
@@ -173,7 +174,8 @@ void session::measure_table(implementation& what) {
   const std::vector<std::size_t> sizes =
       sizes_differ ? all_.how.sizes() : std::vector<std::size_t>{0};
   for (const std::size_t bytes : sizes) {
-    const message call = message_of(ranks_.which, ranks_.type, ranks_.ranks(), bytes);
+    message call = message_of(ranks_.which, ranks_.type, ranks_.ranks(), bytes);
+    call.skewed = ranks_.skewed;
     if ((call.count == 0 && sizes_differ) || !what.supports(call.count)) continue;
     row r;
     r.count = call.count;

@@ -4,6 +4,7 @@
 #include <peerfold/all_gather.hpp>
 #include <peerfold/all_reduce.hpp>
 #include <peerfold/all_to_all.hpp>
+#include <peerfold/all_to_all_v.hpp>
 #include <peerfold/barrier.hpp>
 #include <peerfold/broadcast.hpp>
 #include <peerfold/gather.hpp>
@@ -100,7 +101,8 @@ class team_of_ranks : public implementation {
             chosen_.symmetric ? "symmetric" : "ordinary",
             N == peerfold::run_time_ranks,
             ranks_.tensors,
-            chosen_.symmetric ? 0 : ranks_.shift};
+            chosen_.symmetric ? 0 : ranks_.shift,
+            ranks_.skewed};
   }
   bool reproducible() const override { return true; }
   bool supports(std::size_t) const override { return true; }
@@ -199,6 +201,7 @@ class team_calls final : public team_of_ranks<N, T> {
 
   void enqueue(placement where, int calls) override {
     if (is_grouped) return enqueue_group(where, calls);
+    if (this->ranks_.skewed) return enqueue_unequal(calls);
     std::array<const T*, N> from{};
     std::array<T*, N> to{};
     for (std::size_t r = 0; r < this->buffers_.in.size(); ++r) {
@@ -226,6 +229,33 @@ class team_calls final : public team_of_ranks<N, T> {
       const auto& group = groups_[where == placement::in_place ? 1 : 0];
       for (int i = 0; i < calls; ++i) {
         peerfold::all_reduce<compiled>(this->team_, group, Op{}, this->options_);
+      }
+    }
+  }
+  void enqueue_unequal([[maybe_unused]] int calls) {
+    if constexpr (Which == collective::all_to_all && N != peerfold::run_time_ranks) {
+      std::vector<std::size_t> counts;
+      std::vector<std::size_t> begins;
+      for (int r = 0; r < N; ++r) {
+        for (int q = 0; q < N; ++q) {
+          counts.push_back(this->call_.part_for(q));
+          begins.push_back(static_cast<std::size_t>(q) * this->call_.count);
+        }
+      }
+      const peerfold::part_table sends{counts, begins};
+      std::array<const T*, N> from{};
+      std::array<T*, N> to{};
+      for (std::size_t r = 0; r < N; ++r) {
+        from[r] = static_cast<const T*>(this->buffers_.in[r]);
+        to[r] = static_cast<T*>(this->buffers_.out[r]);
+      }
+      for (int i = 0; i < calls; ++i) {
+        if (this->chosen_.symmetric) {
+          peerfold::all_to_all_v(this->team_, *this->in_, *this->out_, sends, begins,
+                                 this->options_);
+        } else {
+          peerfold::all_to_all_v(this->team_, from, to, sends, begins, this->options_);
+        }
       }
     }
   }

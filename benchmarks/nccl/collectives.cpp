@@ -37,8 +37,13 @@ class nccl_calls final : public implementation {
   }
 
   identity who() const override {
-    return {"nccl",         "", kind_ == memory::plain ? "ordinary" : "symmetric", false,
-            ranks_.tensors, 0};
+    return {"nccl",
+            "",
+            kind_ == memory::plain ? "ordinary" : "symmetric",
+            false,
+            ranks_.tensors,
+            0,
+            ranks_.skewed};
   }
   bool reproducible() const override { return !is_reduction(ranks_.which); }
   bool supports(std::size_t count) const override {
@@ -119,7 +124,7 @@ class nccl_calls final : public implementation {
         return nccl_.check(nccl_.reduce(in, out, count, type, op, root, comm, stream),
                            "ncclReduce");
       case collective::all_to_all:
-        if (nccl_.all_to_all == nullptr) break;
+        if (nccl_.all_to_all == nullptr || ranks_.skewed) break;
         return nccl_.check(nccl_.all_to_all(in, out, count, type, comm, stream), "ncclAlltoAll");
       case collective::gather:
         if (nccl_.gather == nullptr) break;
@@ -158,11 +163,13 @@ class nccl_calls final : public implementation {
       if (call_.sends(rank, q)) {
         const auto* const from =
             static_cast<const char*>(in) + (call_.parts_given() > 1 ? offset : 0);
-        nccl_.check(nccl_.send(from, count, type, q, state_[r].comm, lanes_[r].stream), "ncclSend");
+        nccl_.check(nccl_.send(from, call_.part_for(q), type, q, state_[r].comm, lanes_[r].stream),
+                    "ncclSend");
       }
       if (call_.sends(q, rank)) {
         auto* const to = static_cast<char*>(out) + (call_.parts_got() > 1 ? offset : 0);
-        nccl_.check(nccl_.recv(to, count, type, q, state_[r].comm, lanes_[r].stream), "ncclRecv");
+        nccl_.check(nccl_.recv(to, call_.part_for(rank), type, q, state_[r].comm, lanes_[r].stream),
+                    "ncclRecv");
       }
     }
     nccl_.check(nccl_.group_end(), "ncclGroupEnd");
