@@ -11,6 +11,19 @@
 
 namespace peerfold::transport {
 
+namespace detail {
+
+/// Room for a trivially copyable value, which may have no default constructor.
+template <class T>
+union room_for {
+  char none;
+  T value;
+
+  PEERFOLD_HD room_for() noexcept : none{} {}
+};
+
+}  // namespace detail
+
 /// Base of the transports driven by lanes: loads, folds and stores fragments pack by pack.
 template <class Fragment, class Context>
 class lane_elements {
@@ -39,10 +52,7 @@ class lane_elements {
                                                         const Range& range) const {
     using traits = element_traits<element_type>;
     constexpr uint32_t size = pack_type::size;
-    union {
-      char none;
-      typename traits::accumulator value;
-    } total[size] = {};
+    detail::room_for<typename traits::accumulator> total[size];
     bool begun = false;
     PEERFOLD_UNROLL
     for (uint32_t e = 0; e < size; ++e) {
