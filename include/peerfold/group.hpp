@@ -5,8 +5,8 @@
 ///   pf::all_reduce(team, gradients, pf::sum{}, options);           // every step, in graphs too
 ///
 /// The bits of each tensor are those of an all-reduce of its own (all_reduce.hpp), whatever else is
-/// in the group. The tensors of a type make one message, in which each begins at a multiple of 16
-/// bytes; lists follow each other in the same kernel.
+/// in the group. The tensors of a type make one message, in which each begins at a multiple of a
+/// pack (16 bytes of plain types); lists follow each other in the same kernel.
 #pragma once
 
 #include <peerfold/algorithm/segments.hpp>
@@ -73,7 +73,7 @@ template <class First, class... Rest>
   }
 }
 
-/// A tensor's share of a grouped all-reduce.
+/// A list's part of a grouped all-reduce.
 template <policy P, element T, class Op, int N>
 using grouped_body = all_reduce_body<T, P, algorithm::load_segments<T>, Op,
                                      default_finish_t<Op, T, N>, algorithm::store_segments<T>>;

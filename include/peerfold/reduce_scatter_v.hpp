@@ -3,7 +3,8 @@
 ///
 /// Part r, parts.counts[r] elements, any number, begins at parts.begins[r] of every rank's in, or,
 /// where these are left out, behind part r - 1. Rank r gets it folded over all ranks, as
-/// all_reduce.hpp says of operators and bits. In place (out == in + begins[r]) is fine.
+/// all_reduce.hpp says of operators and bits. In place (out == in + begins[r]) is fine where no
+/// other part overlaps part r.
 ///
 /// Every rank passes the same table. Who calls, ordering, alignment, streams, graphs and what is
 /// refused: as all_reduce.hpp says; and a table of another length than N, or whose parts overflow.

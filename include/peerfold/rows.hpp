@@ -4,6 +4,9 @@
 ///
 ///   pf::all_reduce(rank, pf::rows_of(gradient), pf::rows_of(out), pf::sum{});    // two mdspans
 ///   pf::transform_all_gather(rank, count, pf::load_rows{pf::rows_of(tokens)}, …);
+///
+/// Where rows and their distance are multiples of 16 bytes, all-reduce and reduce move whole packs;
+/// collectives with a part for each rank move elements.
 #pragma once
 
 #include <peerfold/all_reduce.hpp>
@@ -140,46 +143,88 @@ store_rows(rows<T>) -> store_rows<T>;
 
 namespace detail {
 
-/// What check_memory() asks, of the ranks' rows.
-struct parts_of_rows {
-  std::size_t in;   ///< from the first element to the last
-  std::size_t out;  ///< likewise
-  bool alike;       ///< whether in and out have the same shape
-  int ranks;
+/// Whether rows are some: of so many bytes a element.
+template <class T>
+[[nodiscard]] error check_rows(const std::string& name, const rows<T>& r) {
+  constexpr std::size_t most = SIZE_MAX / 2 / sizeof(T);
+  if (r.columns == 0 || (r.count > 1 && r.stride < r.columns)) {
+    return bad_argument(name + ": rows of " + std::to_string(r.columns) + " elements, " +
+                        std::to_string(r.stride) +
+                        " apart; they have one at least, and may not overlap");
+  }
+  if (r.columns > most || (r.count > 1 && r.stride > (most - r.columns) / (r.count - 1))) {
+    return bad_argument(name + ": " + std::to_string(r.count) + " rows of " +
+                        std::to_string(r.columns) + " elements, " + std::to_string(r.stride) +
+                        " apart, overflow the address space");
+  }
+  return {};
+}
 
-  [[nodiscard]] std::size_t given(int /*rank*/) const noexcept { return in; }
-  [[nodiscard]] std::size_t got(int /*rank*/) const noexcept { return out; }
-  template <class T>
-  [[nodiscard]] bool in_place(int /*rank*/, const T* from, const T* to) const noexcept {
-    return alike && from == to;
+/// What check_memory() asks, of the rows of ranks from `first` on.
+template <class S, class T, std::size_t M>
+struct parts_of_rows {
+  int first;
+  int ranks;
+  const std::array<rows<S>, M>& in;
+  const std::array<rows<T>, M>& out;
+
+  [[nodiscard]] std::size_t place(int rank) const noexcept {
+    return static_cast<std::size_t>(rank - first);
+  }
+  [[nodiscard]] std::size_t given(int rank) const noexcept { return in[place(rank)].extent(); }
+  [[nodiscard]] std::size_t got(int rank) const noexcept { return out[place(rank)].extent(); }
+  template <class U>
+  [[nodiscard]] bool in_place(int rank, const U* from, const U* to) const noexcept {
+    const auto& a = in[place(rank)];
+    const auto& b = out[place(rank)];
+    return from == to && a.columns == b.columns && a.stride == b.stride;
   }
   static constexpr const char* in_place_form = "let them coincide, in the same shape (in place),";
 };
 
+/// All that an all-reduce checks of the rows of ranks [first, first + M).
+template <class Team, class S, class T, std::size_t M>
+[[nodiscard]] error check_all_rows(const Team& team, int first, const std::array<rows<S>, M>& in,
+                                   const std::array<rows<T>, M>& out, const call_options& options) {
+  if (error reason = check_call(team, 0, sizeof(T), options)) return reason;
+  std::array<const T*, M> from{};
+  std::array<T*, M> to{};
+  for (int r = first; r < end_of<M>(team, first); ++r) {
+    const auto i = static_cast<std::size_t>(r - first);
+    const auto name = [i](const char* which) {
+      return M == 1 ? std::string{which} : std::string{which} + '[' + std::to_string(i) + ']';
+    };
+    if (error reason = check_rows(name("in"), in[i])) return reason;
+    if (error reason = check_rows(name("out"), out[i])) return reason;
+    for (const bool is_out : {false, true}) {
+      const std::size_t size = is_out ? out[i].size() : in[i].size();
+      if (size == in[0].size()) continue;
+      return bad_argument(name(is_out ? "out" : "in") + ": " + std::to_string(size) +
+                          " elements, where " + (M == 1 ? "in" : "in[0]") + " has " +
+                          std::to_string(in[0].size()) + "; they must be equal");
+    }
+    from[i] = in[i].data;
+    to[i] = out[i].data;
+  }
+  const parts_of_rows<S, T, M> parts{first, team.rank_count(), in, out};
+  return check_memory<T, static_cast<int>(M)>(parts, first, from, to);
+}
+
 }  // namespace detail
 
 /// One rank's part of an all-reduce (all_reduce.hpp) over rows: as many elements in `in` as in
-/// `out`, taken row by row, in whatever shapes; in place where both are the same.
+/// `out`, taken row by row, in whatever shapes; in place where both are the same. What is
+/// written is apart from all else, with the gaps between its rows.
 template <class Policies = every_policy, class Team, class S, element T, class Op>
   requires std::same_as<std::remove_const_t<S>, T>
 outcome<> all_reduce(const rank_handle<Team>& rank, const rows<S>& in, const rows<T>& out,
                      const Op& op, const call_options& options = {}) {
-  const element_count count = in.size();
-  if (error reason = detail::check_call(rank.team(), in.extent(), sizeof(T), options)) {
+  const std::array<rows<S>, 1> from{in};
+  const std::array<rows<T>, 1> to{out};
+  if (error reason = detail::check_all_rows(rank.team(), rank.rank(), from, to, options)) {
     return detail::refuse(std::move(reason));
   }
-  if (in.size() != out.size()) {
-    return detail::refuse(detail::bad_argument("out: " + std::to_string(out.size()) +
-                                               " elements for an input of " +
-                                               std::to_string(in.size()) + "; they must be equal"));
-  }
-  const detail::parts_of_rows parts{in.extent(), out.extent(),
-                                    in.columns == out.columns && in.stride == out.stride,
-                                    rank.team().rank_count()};
-  if (error reason = detail::check_memory<T, 1>(parts, rank.rank(), {in.data}, {out.data})) {
-    return detail::refuse(std::move(reason));
-  }
-  return transform_all_reduce<Policies>(rank, count, load_rows<S>{in}, op,
+  return transform_all_reduce<Policies>(rank, in.size(), load_rows<S>{in}, op,
                                         detail::finish_for<Op, T>(rank.team()), store_rows<T>{out},
                                         options);
 }
@@ -190,36 +235,17 @@ template <class Policies = every_policy, class Team, class S, element T, class O
 outcome<> all_reduce(Team& team, const std::array<rows<S>, Team::size>& in,
                      const std::array<rows<T>, Team::size>& out, const Op& op,
                      const call_options& options = {}) {
-  const element_count count = in[0].size();
+  if (error reason = detail::check_all_rows(team, 0, in, out, options)) {
+    return detail::refuse(std::move(reason));
+  }
   std::array<load_rows<S>, Team::size> loads;
   std::array<store_rows<T>, Team::size> stores;
   for (std::size_t r = 0; r < Team::size; ++r) {
     loads[r].from = in[r];
     stores[r].to = out[r];
-    if (static_cast<int>(r) >= team.rank_count()) continue;
-    const auto of_rank = [r](const char* name) {
-      return std::string{name} + '[' + std::to_string(r) + ']';
-    };
-    if (error reason = detail::check_call(team, in[r].extent(), sizeof(T), options)) {
-      return detail::refuse(std::move(reason));
-    }
-    for (const bool is_out : {false, true}) {
-      const std::size_t size = is_out ? out[r].size() : in[r].size();
-      if (size == count.value()) continue;
-      return detail::refuse(detail::bad_argument(
-          of_rank(is_out ? "out" : "in") + ": " + std::to_string(size) +
-          " elements, where in[0] has " + std::to_string(count.value()) + "; they must be equal"));
-    }
-    const detail::parts_of_rows parts{
-        in[r].extent(), out[r].extent(),
-        in[r].columns == out[r].columns && in[r].stride == out[r].stride, team.rank_count()};
-    if (error reason =
-            detail::check_memory<T, 1>(parts, static_cast<int>(r), {in[r].data}, {out[r].data})) {
-      return detail::refuse(std::move(reason));
-    }
   }
-  return transform_all_reduce<Policies>(team, count, loads, op, detail::finish_for<Op, T>(team),
-                                        stores, options);
+  return transform_all_reduce<Policies>(team, in[0].size(), loads, op,
+                                        detail::finish_for<Op, T>(team), stores, options);
 }
 
 }  // namespace peerfold

@@ -254,7 +254,8 @@ void groups_refused(report& result) {
   auto of_one = make_tensor_group(
       team.rank(0), std::vector<tensor<float, 1>>{{{good.in[0]}, {good.out[0]}, good.count}});
   refused("it has no tensors of rank 1", [&] { all_reduce(team, of_one, sum{}); });
-  const auto moved = std::move(group);
+  auto moved = make_tensor_group(team, list{});
+  moved = std::move(group);
   refused("it was moved from", [&] { all_reduce(team, group, sum{}); });
   all_reduce(team, moved, sum{});
   place.wait();

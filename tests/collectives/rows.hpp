@@ -196,10 +196,18 @@ void rows_refused(report& result) {
   auto overlapping = out;
   overlapping[0].data = const_cast<float*>(in[0].data) + 20;
   refused("overlaps in", [&] { all_reduce(team, in, overlapping, sum{}); });
+  overlapping = out;
+  overlapping[0].data = const_cast<float*>(in[1].data);  // another rank's
+  refused("out[0]: 0x", [&] { all_reduce(team, in, overlapping, sum{}); });
+  auto folded = out;
+  folded[0].stride = 3;
+  refused("out[0]: rows of 4 elements, 3 apart", [&] { all_reduce(team, in, folded, sum{}); });
+  folded[0].stride = SIZE_MAX / 8;
+  refused("overflow the address space", [&] { all_reduce(team, in, folded, sum{}); });
   auto null = in;
   null[0].data = nullptr;
-  refused("in: null", [&] { all_reduce(team, null, out, sum{}); });
-  refused("out: 28 elements for an input of 32",
+  refused("in[0]: null", [&] { all_reduce(team, null, out, sum{}); });
+  refused("out: 28 elements, where in has 32",
           [&] { all_reduce(team.rank(1), in[1], fewer[1], sum{}); });
   result.check(team.status().ok(), "the team is not as it was");
 }

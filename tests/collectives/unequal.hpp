@@ -401,6 +401,15 @@ void unequal_refused(report& result) {
   counts[1] = SIZE_MAX / 4;
   refused("part 1, ", [&] { all_gather_v(team, in, out, {counts}); });
   refused("overflows the address space", [&] { reduce_scatter_v(team, in, out, {counts}, sum{}); });
+  // In place a part that others are sent, too, would be overwritten; apart from it, it is not.
+  auto in_place = out;
+  std::vector<std::size_t> eight(N, 8);
+  for (std::size_t r = 0; r < N; ++r) in_place[r] = const_cast<float*>(in[r]) + begins[r];
+  refused("parts 0 and 1 overlap, and rank 0 works in place", [&] {
+    reduce_scatter_v(team, in, in_place, {eight, begins}, sum{});
+  });
+  reduce_scatter_v(team, in, out, {eight, begins}, sum{});
+  place.wait();
   std::vector<std::size_t> pairs(N * N, 2);
   refused("sends.counts: " + std::to_string(N) + " entries; it needs " + std::to_string(N * N),
           [&] { all_to_all_v(team, in, out, {counts}); });
@@ -411,6 +420,27 @@ void unequal_refused(report& result) {
   auto same = out;
   same[0] = const_cast<float*>(in[0]);
   refused("overlaps", [&] { all_to_all_v(team, in, same, {pairs}); });
+  std::array<counted_parts<float>, N> good{};
+  for (std::size_t r = 0; r < N; ++r) {
+    auto* words = reinterpret_cast<std::uint64_t*>(place.allocate(team, static_cast<int>(r), 1024));
+    good[r] = {in[r], words, out[r], 16, words + 64};
+  }
+  const auto bad = [&](const std::string& words, auto&& change) {
+    auto parts = good;
+    change(parts[1]);
+    refused(words, [&] { all_to_all_v(team, parts, 1); });
+  };
+  bad("parts[1].in: null", [](auto& p) { p.in = nullptr; });
+  bad("parts[1].gets: null", [](auto& p) { p.gets = nullptr; });
+  bad("parts[1].out: 0x",
+      [](auto& p) { p.out = reinterpret_cast<float*>(reinterpret_cast<char*>(p.out) + 1); });
+  bad("parts[1].sends: 0x", [](auto& p) {
+    p.sends = reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const char*>(p.sends) + 4);
+  });
+  bad("overlaps parts[1].sends", [](auto& p) { p.gets = const_cast<std::uint64_t*>(p.sends) + 1; });
+  bad("parts[0].out: 0x", [&](auto& p) { p.out = good[0].out + 15; });
+  bad("overlaps parts[1].in", [](auto& p) { p.out = const_cast<float*>(p.in); });
+  bad("overflow the address space", [](auto& p) { p.capacity = SIZE_MAX / 4; });
   result.check(team.status().ok(), "the team is not as it was");
 }
 
@@ -518,6 +548,12 @@ void run_counted(report& result) {
         }
         const std::string failure = place.wait();
         if (missing != 0) {
+          const auto last = n - 1;
+          const auto out = place.download(N - 1, reinterpret_cast<std::byte*>(parts[last].out),
+                                          (got[last] < 64 ? got[last] : 64) * sizeof(particle));
+          result.check(
+              std::all_of(out.begin(), out.end(), [](std::byte b) { return b == std::byte{0}; }),
+              name + ": wrote what there was no room for");
           const std::string status = team.status().to_string();
           result.check(
               status.find("rank " + std::to_string(N - 1)) != std::string::npos &&
@@ -564,6 +600,35 @@ void run_counted(report& result) {
   }
 }
 
+/// Sizes whose sum wraps around: more than there is room for, all the same.
+template <class Place, int N>
+void counted_wraps(report& result) {
+  if (!Place::has(N)) return result.skip();
+  team_options options;
+  options.wait_budget = std::chrono::seconds{20};
+  auto team = Place::template make_team<N>(options, N);
+  Place place{team};
+  std::array<counted_parts<float>, N> parts{};
+  for (int r = 0; r < N; ++r) {
+    const auto at = static_cast<std::size_t>(r);
+    std::vector<std::uint64_t> sends(N, 2);
+    if (r == 0) sends[1] = std::uint64_t{0} - 2;
+    std::byte* counts = place.allocate(team, r, 1024);
+    place.upload(r, counts, bytes_of(sends));
+    parts[at] = {reinterpret_cast<const float*>(place.allocate(team, r, 1024)),
+                 reinterpret_cast<const std::uint64_t*>(counts),
+                 reinterpret_cast<float*>(place.allocate(team, r, 1024)), 64,
+                 reinterpret_cast<std::uint64_t*>(counts + 512)};
+  }
+  place.wait();
+  all_to_all_v(team, parts, 2);
+  place.wait();
+  result.check(team.status().to_string().find("more elements than its output has room for") !=
+                   std::string::npos,
+               "sums that wrap end in: " + team.status().to_string());
+  result.count(N, 0);
+}
+
 template <class Place, int N>
 void add_unequal_of() {
   const std::string ranks = std::to_string(N) + " ranks";
@@ -575,6 +640,7 @@ void add_unequal_of() {
   if constexpr (N == 3) {
     registration("unequal parts", ranks + ", a struct of 12 bytes",
                  &run_unequal<Place, particle, mix, N, memory_kind::ordinary>);
+    registration("unequal parts", ranks + ", sizes that wrap", &counted_wraps<Place, N>);
     registration("unequal parts", ranks + ", refused", &unequal_refused<Place, N>);
     registration("unequal parts", ranks + ", different tables", &unequal_disagreement<Place, N>);
   }

@@ -10,6 +10,7 @@
 #include <peerfold/algorithm/route.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/transport/fragment.hpp>
 
 namespace peerfold::algorithm {
 
@@ -40,7 +41,9 @@ PEERFOLD_HD bool exchange(Context& c, Transport& t, const transport::tiling& til
   [[maybe_unused]] constexpr int all_at_once = counts_ranks_early<size> ? size : 1;
   [[maybe_unused]] constexpr int peers_at_once = lag == 0 || size <= 4 ? all_at_once : 1;
   // Whether all that a tile has for others is held at once.
-  constexpr bool holds_parts = Route::one_source || counts_ranks_early<size>;
+  constexpr bool holds_parts =
+      Route::one_source ||
+      transport::holds_pack_of_each<size, typename Transport::fragment_type::pack_type>;
   constexpr int parts = Route::one_source || !holds_parts ? 1 : size;
   const int self = c.rank();
   const auto blocks = static_cast<uint32_t>(c.blocks());

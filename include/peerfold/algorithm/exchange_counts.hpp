@@ -21,12 +21,14 @@ template <int N>
 struct heard_counts {
   uint64_t of[N][N];  ///< [from][to]
   unequal_route<N> route;
-  uint64_t most;  ///< the largest
+  uint64_t most;   ///< the largest
+  bool overflows;  ///< whether this rank gets more than it has room for
 
-  /// To be called by one lane.
-  PEERFOLD_HD void make_route(int rank) noexcept {
+  /// To be called by one lane of a rank with room for `capacity` elements.
+  PEERFOLD_HD void make_route(int rank, uint64_t capacity) noexcept {
     route.rank = rank;
     most = 0;
+    overflows = false;
     size_t sent_at = 0;
     size_t got_at = 0;
     PEERFOLD_NO_UNROLL
@@ -36,7 +38,8 @@ struct heard_counts {
       sent_at += of[rank][q];
       route.got[q] = of[q][rank];
       route.got_at[q] = got_at;
-      got_at += of[q][rank];
+      overflows = overflows || of[q][rank] > capacity - got_at;  // sums may wrap
+      if (!overflows) got_at += of[q][rank];
       route.put_at[q] = 0;
       PEERFOLD_NO_UNROLL
       for (int k = 0; k < N; ++k) {
@@ -44,10 +47,6 @@ struct heard_counts {
         most = most < of[q][k] ? of[q][k] : most;
       }
     }
-  }
-  /// What this rank gets from all.
-  [[nodiscard]] PEERFOLD_HD uint64_t got() const noexcept {
-    return route.got_at[N - 1] + route.got[N - 1];
   }
 };
 
@@ -72,11 +71,11 @@ struct store_counts {
 }  // namespace detail
 
 /// Tells every rank counts[q], how many elements this rank sends rank q, of every q, and puts what
-/// all say into `heard`, memory that the group shares. Called by all lanes of every block, each of
-/// which hears for itself: one message by packets. Returns to all lanes alike whether all have
-/// come.
+/// all say into `heard`, memory that the group shares; `capacity` is how many it has room for.
+/// Called by all lanes of every block, each of which hears for itself: one message by packets.
+/// Returns to all lanes alike whether all have come.
 template <context Context>
-PEERFOLD_HD bool exchange_counts(Context& c, const uint64_t* counts,
+PEERFOLD_HD bool exchange_counts(Context& c, const uint64_t* counts, uint64_t capacity,
                                  heard_counts<Context::size>& heard) {
   constexpr int n = Context::size;
   static_assert(counts_ranks_early<n>, "parts of unequal size need a rank count known early");
@@ -88,7 +87,7 @@ PEERFOLD_HD bool exchange_counts(Context& c, const uint64_t* counts,
                              detail::store_counts<n>{heard.of, part});
   t.close();
   if (c.group().any(!done)) return false;
-  if (c.group().elect()) heard.make_route(c.rank());
+  if (c.group().elect()) heard.make_route(c.rank(), capacity);
   c.group().sync();
   return true;
 }

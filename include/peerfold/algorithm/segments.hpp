@@ -12,7 +12,11 @@ namespace peerfold::algorithm {
 /// Tensors begin at multiples of so many elements of the message, so that none shares a pack with
 /// another: packets' packs divide those of stores.
 template <element T>
-inline constexpr size_t segment_grain = arch::pack<T, arch::pack_bytes<T, 16>>::size;
+inline constexpr size_t segment_grain = [] {
+  constexpr size_t grain = arch::pack<T, arch::pack_bytes<T, 16>>::size;
+  static_assert(grain % arch::pack<T, arch::pack_bytes<T, 8>>::size == 0);
+  return grain;
+}();
 
 /// One tensor: elements begin … begin + count - 1 of the message. Up to the next one's begin the
 /// message has padding, which is folded as the last element is and stored nowhere.

@@ -8,8 +8,8 @@
 namespace peerfold::arch {
 
 /// The bytes of a pack of elements that one access, of 8 or 16 bytes, moves, or where that is not a
-/// whole number of elements, several: as many as come out even, up to five; else such as hold one
-/// element.
+/// whole number of elements, several: as many as come out even, up to five; else as few as hold
+/// an element, with bytes left over.
 template <element T, int Access>
 inline constexpr int pack_bytes = [] {
   constexpr int bytes = sizeof(T);

@@ -47,7 +47,7 @@ struct call_signature {
   uint32_t operation = 0;    ///< of the operator; 0: nothing is folded
   uint32_t finish = 0;       ///< of the finish functor
   int32_t root = 0;          ///< where there is one
-  uint32_t parts_table = 0;  ///< a number for parts of unequal size; 0: they are equal
+  uint32_t parts_table = 0;  ///< for parts that are not all of one size, see parts_table_of()
   uint32_t share = 0;        ///< elements of a tile's share
   uint16_t lanes = 0;        ///< of a block
   uint16_t parts = 0;        ///< shares of a tile
@@ -58,6 +58,18 @@ struct call_signature {
   friend PEERFOLD_HD constexpr bool operator==(const call_signature&,
                                                const call_signature&) = default;
 };
+
+/// What call_signature::parts_table says of the parts.
+enum class parts_kind { equal, unequal, exchanged, tensors };
+
+[[nodiscard]] PEERFOLD_HD constexpr uint32_t parts_table_of(parts_kind kind,
+                                                            uint64_t hash) noexcept {
+  const auto number = static_cast<uint32_t>(hash ^ hash >> 32);
+  return kind == parts_kind::equal ? 0 : (number & ~3u) | static_cast<uint32_t>(kind);
+}
+[[nodiscard]] PEERFOLD_HD constexpr parts_kind parts_of_call(const call_signature& call) noexcept {
+  return static_cast<parts_kind>(call.parts_table & 3u);
+}
 
 /// The digest of a signature: 32 bits, in two halves, as they travel.
 struct call_digest {

@@ -17,6 +17,8 @@ namespace peerfold::execution {
 /// `width` threads that run one task at a time, each as one lane.
 class crew {
  public:
+  static constexpr int scratch_bytes = 2048;
+
   /// What the threads run: run(job, lane's group, scratch memory of the group).
   struct task {
     void (*run)(const void* job, const thread_group& group, void* scratch) = nullptr;
@@ -94,7 +96,7 @@ class crew {
   }
 
   voting_barrier barrier_;
-  alignas(16) std::byte scratch_[2048];
+  alignas(16) std::byte scratch_[scratch_bytes];
   std::mutex turn_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -77,11 +77,14 @@ class device_provider final : public memory::provider {
   [[nodiscard]] bool write(int rank, void* memory, const void* from,
                            std::size_t bytes) noexcept override {
     device_guard guard;
-    // On a stream of its own: the default one waits for kernels, which may wait for other ranks.
-    const bool written = guard.set(devices_[static_cast<std::size_t>(rank)]) == cudaSuccess &&
-                         cudaMemcpyAsync(memory, from, bytes, cudaMemcpyHostToDevice,
-                                         cudaStreamPerThread) == cudaSuccess &&
-                         cudaStreamSynchronize(cudaStreamPerThread) == cudaSuccess;
+    // On a stream of its own: default ones wait for kernels, which may wait for other ranks.
+    cudaStream_t stream = nullptr;
+    const bool written =
+        guard.set(devices_[static_cast<std::size_t>(rank)]) == cudaSuccess &&
+        cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess &&
+        cudaMemcpyAsync(memory, from, bytes, cudaMemcpyHostToDevice, stream) == cudaSuccess &&
+        cudaStreamSynchronize(stream) == cudaSuccess;
+    if (stream != nullptr) static_cast<void>(cudaStreamDestroy(stream));
     if (!written) static_cast<void>(cudaGetLastError());
     return written;
   }

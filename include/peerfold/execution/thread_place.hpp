@@ -130,6 +130,7 @@ class thread_place::ranks {
     const auto run = [](const void* opaque, const thread_group& group, void* scratch) {
       const job& j = *static_cast<const job*>(opaque);
       for (int block = 0; block < j.blocks; ++block) {
+        static_assert(crew::scratch_bytes >= context<N>::scratch_bytes);
         context<N> c{j.channel, j.local, block, j.blocks, group, scratch, *j.call};
         static_cast<void>((*j.body)(c));
         group.sync();  // the next block uses the same scratch memory

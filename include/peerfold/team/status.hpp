@@ -58,11 +58,15 @@ template <class... Types>
 inline std::string to_string(const call_signature& call) {
   std::string text = to_string(call.which);
   if (call.element == 0) return text;
-  text += call.parts_table == 0 ? " of " : " of up to ";
+  const parts_kind parts = parts_of_call(call);
+  text += parts == parts_kind::equal       ? " of "
+          : parts == parts_kind::unequal   ? " of up to "
+          : parts == parts_kind::exchanged ? " of about "
+                                           : " of a group of ";
   text += std::to_string(call.count);
   text += ' ';
   text += detail::element_name(call.element);
-  if (call.parts_table != 0) text += " in unequal parts";
+  if (parts == parts_kind::unequal || parts == parts_kind::exchanged) text += " in unequal parts";
   if (call.operation != 0) {
     text += ", ";
     text += detail::operator_name(call.operation);

@@ -112,16 +112,10 @@ class tensor_group {
     return group;
   }
 
-  tensor_group(tensor_group&& other) noexcept { *this = std::move(other); }
+  tensor_group(tensor_group&& other) noexcept { swap(other); }
   tensor_group& operator=(tensor_group&& other) noexcept {
-    std::swap(provider_, other.provider_);
-    std::swap(memory_, other.memory_);
-    std::swap(parts_, other.parts_);
-    std::swap(bytes_, other.bytes_);
-    std::swap(number_, other.number_);
-    std::swap(team_, other.team_);
-    std::swap(first_, other.first_);
-    std::swap(last_, other.last_);
+    tensor_group taken{std::move(other)};
+    swap(taken);
     return *this;
   }
   ~tensor_group() {
@@ -130,7 +124,7 @@ class tensor_group {
 
   /// Bytes of all tensors of a rank.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-  /// A number for the tensors' sizes, on which ranks must agree; not 0.
+  /// A number for the tensors' sizes, on which ranks must agree.
   [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
   /// The id of the team it belongs to; 0 after a move.
   [[nodiscard]] std::uint64_t team_id() const noexcept { return team_; }
@@ -144,6 +138,17 @@ class tensor_group {
 
  private:
   tensor_group() = default;
+
+  void swap(tensor_group& other) noexcept {
+    std::swap(provider_, other.provider_);
+    std::swap(memory_, other.memory_);
+    std::swap(parts_, other.parts_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(number_, other.number_);
+    std::swap(team_, other.team_);
+    std::swap(first_, other.first_);
+    std::swap(last_, other.last_);
+  }
 
   template <int M>
   [[nodiscard]] error fill(Team& team, int first, std::span<const tensor<Ts, M>>... lists) {
@@ -168,7 +173,7 @@ class tensor_group {
       return reason;
     };
     if (error reason = fill_all(std::index_sequence_for<Ts...>{})) return reason;
-    number_ = static_cast<std::uint32_t>(hash ^ hash >> 32) | 1u;
+    number_ = parts_table_of(parts_kind::tensors, hash);
     team_ = team.id();
     return {};
   }
@@ -186,7 +191,8 @@ class tensor_group {
         const void* pointer = written ? t.out[place] : t.in[place];
         const auto begin = reinterpret_cast<std::uintptr_t>(pointer);
         detail::tensor_memory memory{begin, begin + t.count * sizeof(T), written, number, i};
-        if (t.count > SIZE_MAX / 2 / sizeof(T)) {
+        constexpr std::size_t most = std::size_t{1} << 48;  // bytes, as tables are to be made of it
+        if (t.count > most / sizeof(T)) {
           return detail::bad_argument(memory.name() + ": " + std::to_string(t.count) +
                                       " elements overflow the address space");
         }
@@ -240,6 +246,7 @@ class tensor_group {
         segments[s].in = t.in[static_cast<std::size_t>(r - first_)];
         segments[s].out = t.out[static_cast<std::size_t>(r - first_)];
       }
+      memory_.reserve(memory_.size() + 1);  // what throws, throws before
       auto* memory = static_cast<std::byte*>(provider_->allocate(r, segment_bytes + page_bytes));
       if (memory == nullptr) return no_memory(r, segment_bytes + page_bytes);
       memory_.emplace_back(r, memory);

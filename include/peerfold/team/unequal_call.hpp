@@ -25,11 +25,13 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace peerfold {
 
 /// What one rank gives and gets in an all-to-all where nobody else knows how much, in memory that
-/// the rank reaches. Counts are read and written in stream order, as elements are.
+/// the rank reaches. Counts are read and written in stream order, as elements are. What is written,
+/// out and gets, overlaps nothing else.
 template <element T>
 struct counted_parts {
   const T* in;                 ///< a part for each rank, one behind the other
@@ -47,9 +49,6 @@ struct part_table {
 };
 
 namespace detail {
-
-/// What call_signature::parts_table says where no rank knows all sizes; tables have odd numbers.
-inline constexpr std::uint32_t counts_exchanged = 2;
 
 /// A part of someone's memory, in elements.
 struct part {
@@ -132,7 +131,7 @@ struct unequal_parts {
     }
     return result;
   }
-  /// A number for all of it, on which ranks must agree; not 0.
+  /// A number for all of it, on which ranks must agree.
   [[nodiscard]] std::uint32_t number() const noexcept {
     std::uint64_t hash = 0;
     for (int r = 0; r < N; ++r) {
@@ -144,7 +143,7 @@ struct unequal_parts {
         }
       }
     }
-    return static_cast<std::uint32_t>(hash ^ hash >> 32) | 1u;
+    return parts_table_of(parts_kind::unequal, hash);
   }
 
   // As check_memory() asks.
@@ -369,6 +368,21 @@ outcome<> fold_unequal_in_memory(Team& team, int first, const std::array<const T
   if (error reason = check_memory<T, static_cast<int>(M)>(parts, first, in, out)) {
     return refuse(std::move(reason));
   }
+  for (int r = first; r < end_of<M>(team, first); ++r) {
+    const auto i = static_cast<std::size_t>(r - first);
+    if (!parts.in_place(r, in[i], out[i]) || parts.sends[r][r].count == 0) continue;
+    // What is stored there would be sent to the other as well.
+    for (int q = 0; q < n; ++q) {
+      const part& own = parts.sends[r][r];
+      const part& other = parts.sends[r][q];
+      if (q == r || other.count == 0 || own.end() <= other.begin || other.end() <= own.begin) {
+        continue;
+      }
+      return refuse(bad_argument("parts.begins: parts " + std::to_string(r) + " and " +
+                                 std::to_string(q) + " overlap, and rank " + std::to_string(r) +
+                                 " works in place; keep the parts apart, or its out"));
+    }
+  }
   return run_unequal_fold<Policies, T>(
       team, first, end_of<M>(team, first), parts, loads_of(at_ranks<n>(first, in)), op,
       finish_for<Op, T>(team), stores_of(at_ranks<n>(first, out)), options);
@@ -392,14 +406,16 @@ struct counted_body {
     // Loading a kernel launches it once with arguments that are all zeros (see kernel_entry).
     if (c.channel().wait_budget_ns == 0) return true;
     auto& heard = c.template body_scratch<algorithm::heard_counts<Context::size>>();
-    if (!algorithm::exchange_counts(c, parts.sends, heard)) return false;
-    if (heard.got() > parts.capacity) {
-      if (c.group().elect()) c.overflow();
-      return false;
-    }
+    if (!algorithm::exchange_counts(c, parts.sends, parts.capacity, heard)) return false;
     const int lane = c.group().lane();
     for (int q = lane; c.block() == 0 && q < Context::size; q += c.group().width()) {
       parts.gets[q] = heard.route.got[q];
+    }
+    // More tiles than numbers: then no rank goes on, as all have heard it.
+    constexpr uint64_t most_tiles = uint64_t{1} << 31;
+    if (heard.overflows || heard.most / tiles.share() >= most_tiles) {
+      if (c.group().elect()) c.overflow();
+      return false;
     }
     transport_type<Context> t{c};
     // No larger tiles than the plan's: slots hold those.
@@ -411,6 +427,54 @@ struct counted_body {
   }
 };
 
+/// The memory of the ranks that call, of a team of n: there, aligned, and what is written apart
+/// from all else. (How much of `in` is read is not known here.)
+template <element T, std::size_t M>
+[[nodiscard]] error check_counted(const std::array<counted_parts<T>, M>& parts, std::size_t n) {
+  struct range {
+    const void* begin;
+    std::size_t bytes;
+    std::size_t alignment;
+    bool written;
+    std::string name;
+  };
+  std::vector<range> all;
+  for (std::size_t i = 0; i < M; ++i) {
+    const counted_parts<T>& p = parts[i];
+    const auto name = [i](const char* member) {
+      return (M == 1 ? "parts." : "parts[" + std::to_string(i) + "].") + std::string{member};
+    };
+    if (p.capacity > SIZE_MAX / 2 / sizeof(T)) {
+      return bad_argument(name("capacity") + ": " + std::to_string(p.capacity) + " elements of " +
+                          std::to_string(sizeof(T)) + " bytes overflow the address space");
+    }
+    constexpr std::size_t word = sizeof(std::uint64_t);
+    all.push_back({p.in, sizeof(T), alignof(T), false, name("in")});
+    all.push_back({p.sends, n * word, word, false, name("sends")});
+    all.push_back({p.gets, n * word, word, true, name("gets")});
+    if (p.capacity != 0) {
+      all.push_back({p.out, p.capacity * sizeof(T), alignof(T), true, name("out")});
+    }
+  }
+  for (const range& r : all) {
+    if (r.begin == nullptr) {
+      return bad_argument(r.name + ": null; pass memory that the rank reaches");
+    }
+    if (reinterpret_cast<std::uintptr_t>(r.begin) % r.alignment != 0) {
+      return bad_argument(r.name + ": " + address_of(r.begin) + " is not aligned; it needs a " +
+                          "multiple of " + std::to_string(r.alignment));
+    }
+    for (const range& other : all) {
+      if (&r == &other || !r.written || !overlap(r.begin, r.bytes, other.begin, other.bytes)) {
+        continue;
+      }
+      return bad_argument(r.name + ": " + address_of(r.begin) + " overlaps " + other.name + " at " +
+                          address_of(other.begin) + "; keep them apart");
+    }
+  }
+  return {};
+}
+
 /// Runs it for ranks [first, first + M).
 template <class Policies, element T, class Team, std::size_t M>
 outcome<> run_counted(Team& team, int first, const std::array<counted_parts<T>, M>& parts,
@@ -421,34 +485,15 @@ outcome<> run_counted(Team& team, int first, const std::array<counted_parts<T>, 
   if (error reason = check_collective<which>(team, expected, sizeof(T), 0, options)) {
     return refuse(std::move(reason));
   }
-  for (std::size_t i = 0; i < M; ++i) {
-    const auto null = [&](const char* name) {
-      return bad_argument((M == 1 ? "parts." : "parts[" + std::to_string(i) + "].") +
-                          std::string{name} + ": null; pass memory that the rank reaches");
-    };
-    const counted_parts<T>& p = parts[i];
-    if (p.sends == nullptr) return refuse(null("sends"));
-    if (p.gets == nullptr) return refuse(null("gets"));
-    if (p.in == nullptr) return refuse(null("in"));
-    if (p.out == nullptr && p.capacity != 0) return refuse(null("out"));
-    if (p.capacity > SIZE_MAX / 2 / sizeof(T)) {
-      return refuse(bad_argument("parts.capacity: " + std::to_string(p.capacity) +
-                                 " elements overflow the address space"));
-    }
-    const std::array<const void*, 2> pointers{p.in, p.out};
-    for (const void* pointer : pointers) {
-      if (reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) == 0) continue;
-      return refuse(bad_argument("parts: " + address_of(pointer) + " is not aligned; elements of " +
-                                 std::to_string(sizeof(T)) + " bytes need a multiple of " +
-                                 std::to_string(alignof(T))));
-    }
+  if (error reason = check_counted<T>(parts, static_cast<std::size_t>(n))) {
+    return refuse(std::move(reason));
   }
   const policy selected = select_exchange(which, n, expected.value() * sizeof(T), false);
   return with_policy<which, Policies>(options, selected, [&]<policy P>() {
     static_assert(P.algorithm == algorithm_id::one_shot,
                   "where counts are exchanged, what follows goes through slots");
     call_signature call = signature_of<P, T>(which);
-    call.parts_table = counts_exchanged;
+    call.parts_table = parts_table_of(parts_kind::exchanged, 0);
     return launch_bodies(team, first, end_of<M>(team, first), expected.value(), 1, call, options,
                          [&](std::size_t r, const transport::tiling& tiles) {
                            const auto i = r - static_cast<std::size_t>(first);

@@ -6,6 +6,7 @@
 #include <peerfold/arch/ordered_access.hpp>
 #include <peerfold/arch/vector_access.hpp>
 #include <peerfold/core/config.hpp>
+#include <peerfold/core/rank.hpp>
 #include <peerfold/transport/tile.hpp>
 
 namespace peerfold::transport {
@@ -46,6 +47,11 @@ template <class Pack, int Access>
 PEERFOLD_HD constexpr int packs_in_room(int room) noexcept {
   return room * Access < Pack::bytes ? 1 : room * Access / Pack::bytes;
 }
+
+/// Whether a lane holds a pack of each of N ranks at once, or, where these are many or large, one
+/// after the other.
+template <int N, class Pack>
+inline constexpr bool holds_pack_of_each = counts_ranks_early<N> && N * Pack::bytes <= 256;
 
 /// Whether lanes hold several packs, so that compilers should know when their registers are free: a
 /// pack that is made under a condition, and never else, is held from the kernel's start to its end.

@@ -132,7 +132,7 @@ class lane_elements {
     const auto lane = static_cast<uint32_t>(c_.group().lane());
     const auto width = static_cast<uint32_t>(c_.group().width());
     Fragment result;
-    if constexpr (!counts_ranks_early<Context::size>) {
+    if constexpr (!holds_pack_of_each<Context::size, pack_type>) {
       for_each_pack<Fragment::packs>(c_.group(), packs, [&](uint32_t u, uint32_t i) {
         const uint32_t left = x.count - i * size;
         result.at[u] = fold_rank_by_rank(theirs, u, i, mine.at[u], left < size ? left : size, op,

@@ -48,13 +48,14 @@ class packet
   static constexpr int others = n - 1;
   static constexpr int most_others = sync::most_others<n>;
   /// Whether arrivals hold the packs of all others; else they are read again where they lie.
-  static constexpr bool holds_arrivals = counts_ranks_early<n>;
+  static constexpr bool holds_arrivals = holds_pack_of_each<
+      n, typename detail::packet_fragment<T, typename Context::group_type>::pack_type>;
   /// Where arrivals are read again. (A pointer that nobody follows would still put the transport
   /// into local memory.)
   struct nothing {};
   using source = stl::conditional_t<holds_arrivals, nothing, const packet*>;
   /// How many others' lines are asked for before any is waited for.
-  static constexpr int at_once = holds_arrivals ? most_others : 8;
+  static constexpr int at_once = holds_arrivals || most_others < 8 ? most_others : 8;
   /// With one peer the numbers stay in registers; with more they are read with every message, from
   /// the state, which is cached.
   static constexpr bool keeps_numbers = others == 1;
