@@ -55,8 +55,8 @@ inline constexpr std::tuple covered_types {
       named<value_index<double, std::int64_t>>{"value_index<double, int64>"},
       named<colour>{"a struct of 3 bytes"}, named<particle>{"a struct of 12 bytes"},
       named<record<7>>{"a struct of 7 bytes"}, named<record<20>>{"a struct of 20 bytes"},
-      named<record<100>>{"a struct of 100 bytes"}, named<record<256>> {
-    "a struct of 256 bytes"
+      named<record<100>>{"a struct of 100 bytes"}, named<record<128>> {
+    "a struct of 128 bytes"
   }
 };
 inline constexpr int covered_type_count = std::tuple_size_v<decltype(covered_types)>;

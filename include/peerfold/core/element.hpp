@@ -20,9 +20,9 @@
 
 namespace peerfold {
 
-/// The largest element, in bytes: lanes hold elements in registers, and slots of any ring have room
-/// for one.
-inline constexpr int largest_element = 256;
+/// The largest element, in bytes: slots of any ring have room for one, and kernels that fold eight
+/// ranks' find theirs in the local memory that teams reserve.
+inline constexpr int largest_element = 128;
 
 /// A type whose values can travel as bytes.
 template <class T>
