@@ -19,15 +19,23 @@ void check_integer() {
 
 }  // namespace
 
-TEST_CASE("elements are trivially copyable and fill packs") {
+TEST_CASE("elements are trivially copyable, and of a size that lanes can hold") {
   STATIC_REQUIRE(peerfold::element<float>);
   STATIC_REQUIRE(peerfold::element<std::int8_t>);
   STATIC_REQUIRE(!peerfold::element<const float>);
-  STATIC_REQUIRE(!peerfold::element<long double>);
   struct three_bytes {
     char bytes[3];
   };
-  STATIC_REQUIRE(!peerfold::element<three_bytes>);
+  STATIC_REQUIRE(peerfold::element<three_bytes>);
+  struct largest {
+    char bytes[peerfold::largest_element];
+  };
+  STATIC_REQUIRE(peerfold::element<largest>);
+  struct too_large {
+    largest one;
+    char more;
+  };
+  STATIC_REQUIRE(!peerfold::element<too_large>);
   struct pair_of_floats {
     float a, b;
   };
