@@ -23,6 +23,7 @@
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/collective_call.hpp>
+#include <peerfold/team/counted_call.hpp>
 #include <peerfold/team/team.hpp>
 #include <peerfold/team/unequal_call.hpp>
 

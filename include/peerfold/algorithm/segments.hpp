@@ -19,13 +19,23 @@ inline constexpr size_t segment_grain = [] {
 }();
 
 /// One tensor: elements begin … begin + count - 1 of the message. Up to the next one's begin the
-/// message has padding, which is folded as the last element is and stored nowhere.
+/// message has padding, which is folded as the last element is and stored nowhere. (In place others
+/// may be storing that element: a pack that is nothing but padding is zeros then.)
 template <element T>
 struct alignas(16) segment {
   size_t begin;
   size_t count;  ///< at least 1
   const T* in;
   T* out;
+
+  /// Element `offset`, or what stands for it behind the last.
+  [[nodiscard]] PEERFOLD_HD T padded(size_t offset) const noexcept {
+    return in[offset < count ? offset : count - 1];
+  }
+  /// Whether nothing is to be read from `offset` on.
+  [[nodiscard]] PEERFOLD_HD bool reads_nothing(size_t offset) const noexcept {
+    return offset >= count && in == out;
+  }
 };
 
 /// The tensors of one rank, ascending; the one behind the last begins where the message ends. Found
@@ -54,7 +64,8 @@ struct load_segments {
   PEERFOLD_HD T operator()(size_t i) const noexcept {
     const segment<T>& s = table.at(i);
     const size_t offset = i - s.begin;
-    return s.in[offset < s.count ? offset : s.count - 1];
+    return s.reads_nothing(offset) ? arch::pack<T, arch::pack_bytes<T, 8>>{}.get(0)
+                                   : s.padded(offset);
   }
 
   template <class Pack>
@@ -70,10 +81,9 @@ struct load_segments {
       if (offset + Pack::size <= s.count && arch::takes_vectors<Pack>(s.in)) [[likely]]
         return arch::load_vector<Pack>(from);
       Pack values{};
+      if (s.reads_nothing(offset)) return values;
       PEERFOLD_UNROLL
-      for (uint32_t e = 0; e < Pack::size; ++e) {
-        values.set(e, offset + e < s.count ? from[e] : s.in[s.count - 1]);
-      }
+      for (uint32_t e = 0; e < Pack::size; ++e) values.set(e, s.padded(offset + e));
       return values;
     }
   };
