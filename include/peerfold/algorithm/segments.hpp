@@ -12,17 +12,15 @@ namespace peerfold::algorithm {
 /// Tensors begin at multiples of so many elements of the message, so that none shares a pack with
 /// another: packets' packs divide those of stores.
 template <element T>
-inline constexpr size_t segment_grain = [] {
-  constexpr size_t grain = arch::pack<T, arch::pack_bytes<T, 16>>::size;
-  static_assert(grain % arch::pack<T, arch::pack_bytes<T, 8>>::size == 0);
-  return grain;
-}();
+inline constexpr size_t segment_grain = arch::pack<T, arch::pack_bytes<T, 16>>::size;
 
 /// One tensor: elements begin … begin + count - 1 of the message. Up to the next one's begin the
 /// message has padding, which is folded as the last element is and stored nowhere. (In place others
 /// may be storing that element: a pack that is nothing but padding is zeros then.)
 template <element T>
 struct alignas(16) segment {
+  static_assert(segment_grain<T> % arch::pack<T, arch::pack_bytes<T, 8>>::size == 0);
+
   size_t begin;
   size_t count;  ///< at least 1
   const T* in;

@@ -10,14 +10,14 @@ namespace peerfold::arch {
 /// The bytes of a pack of elements that one access, of 8 or 16 bytes, moves, or where that is not a
 /// whole number of elements, several: as many as come out even, up to five; else as few as hold
 /// an element, with bytes left over.
-template <element T, int Access>
-inline constexpr int pack_bytes = [] {
-  constexpr int bytes = sizeof(T);
-  for (int whole = Access; whole <= 5 * Access; whole += Access) {
-    if (whole % bytes == 0) return whole;
+PEERFOLD_HD constexpr int bytes_of_pack(int element_bytes, int access) noexcept {
+  for (int whole = access; whole <= 5 * access; whole += access) {
+    if (whole % element_bytes == 0) return whole;
   }
-  return (bytes + Access - 1) / Access * Access;
-}();
+  return (element_bytes + access - 1) / access * access;
+}
+template <element T, int Access>
+inline constexpr int pack_bytes = bytes_of_pack(static_cast<int>(sizeof(T)), Access);
 
 /// The elements of T that `Bytes` bytes hold, moved by accesses of 4, 8 or 16 bytes. Held as words,
 /// so that elements narrower than a register stay together until they are used.
