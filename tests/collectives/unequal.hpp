@@ -372,13 +372,7 @@ void unequal_refused(report& result) {
     out[static_cast<std::size_t>(r)] = reinterpret_cast<float*>(place.allocate(team, r, 4096));
   }
   const auto refused = [&](const std::string& words, auto&& call) {
-    try {
-      call();
-      result.fail("not refused: " + words);
-    } catch (const error& reason) {
-      result.check(std::string{reason.what()}.find(words) != std::string::npos,
-                   std::string{"refused with other words: "} + reason.what());
-    }
+    check_refused(result, words, call);
   };
   std::vector<std::size_t> counts(N, 8);
   const std::vector<std::size_t> few(N - 1, 8);

@@ -110,6 +110,18 @@ void recording(report& result, const std::string& where, F&& f) {
   }
 }
 
+/// Checks that f() is refused, in these words among others.
+template <class F>
+void check_refused(report& result, const std::string& words, F&& f) {
+  try {
+    std::forward<F>(f)();
+    result.fail("not refused: " + words);
+  } catch (const error& reason) {
+    result.check(std::string{reason.what()}.find(words) != std::string::npos,
+                 std::string{"refused with other words: "} + reason.what());
+  }
+}
+
 /// The slabs of all ranks, in memory of one kind.
 template <class Place, int N, memory_kind Kind>
 class slabs {
