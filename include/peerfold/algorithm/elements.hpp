@@ -21,6 +21,12 @@ struct packs_in_memory {
   PEERFOLD_HD Pack load(size_t offset) const noexcept {
     return arch::load_vector<Pack>(first + offset);
   }
+  /// The same where they are not.
+  PEERFOLD_HD Pack load_unaligned(size_t offset) const noexcept
+    requires(arch::moves_by_words<Pack>)
+  {
+    return arch::load_unaligned<Pack>(first + offset);
+  }
 };
 
 /// Load functor: element i of memory that this rank reaches. Aligned to the element; packs are read
@@ -53,6 +59,12 @@ struct store_to {
   template <class Pack>
   PEERFOLD_HD void store_pack(size_t i, const Pack& values) const noexcept {
     arch::store_vector(data + i, values);
+  }
+  /// The same where they are not.
+  template <class Pack>
+    requires(arch::moves_by_words<Pack>)
+  PEERFOLD_HD void store_pack_unaligned(size_t i, const Pack& values) const noexcept {
+    arch::store_unaligned(data + i, values);
   }
 };
 

@@ -1,6 +1,6 @@
 /// \file
 /// Segments: many tensors that make one message, one behind the other. Load and store functors over
-/// them, which find the tensor of an element.
+/// them, which find the tensor of a tile, or of an element.
 #pragma once
 
 #include <peerfold/arch/vector_access.hpp>
@@ -34,6 +34,11 @@ struct alignas(16) segment {
   [[nodiscard]] PEERFOLD_HD bool reads_nothing(size_t offset) const noexcept {
     return offset >= count && in == out;
   }
+  /// Where element `first` of the message would be, if `data` is where the tensor is.
+  template <class U>
+  [[nodiscard]] PEERFOLD_HD U* before(U* data, size_t first) const noexcept {
+    return arch::element_at(data, first - begin);
+  }
 };
 
 /// The tensors of one rank, ascending; the one behind the last begins where the message ends. Found
@@ -52,73 +57,147 @@ struct segment_table {
     while (found[1].begin <= i) ++found;
     return *found;
   }
+  /// The tensor that has all of `count` elements from `first` on, none of them padding; null if
+  /// none has, or there are no such elements.
+  [[nodiscard]] PEERFOLD_HD const segment<T>* around(size_t first, uint32_t count) const noexcept {
+    if (count == 0) return nullptr;
+    const segment<T>& s = at(first);
+    return first - s.begin + count <= s.count ? &s : nullptr;
+  }
 };
 
-/// Load functor.
-template <element T>
+/// How far on functors begin: at the message's first element.
+struct no_offset {
+  PEERFOLD_HD constexpr operator size_t() const noexcept { return 0; }  // NOLINT: it is one
+};
+
+/// Load functor, `offset` elements on in the message: no_offset, or a multiple of the grain.
+template <element T, class Offset = no_offset>
 struct load_segments {
   segment_table<T> table;
+  [[no_unique_address]] Offset offset{};
 
   PEERFOLD_HD T operator()(size_t i) const noexcept {
-    const segment<T>& s = table.at(i);
-    const size_t offset = i - s.begin;
-    return s.reads_nothing(offset) ? arch::pack<T, arch::pack_bytes<T, 8>>{}.get(0)
-                                   : s.padded(offset);
+    const segment<T>& s = table.at(offset + i);
+    const size_t at = offset + i - s.begin;
+    return s.reads_nothing(at) ? arch::pack<T, arch::pack_bytes<T, 8>>{}.get(0) : s.padded(at);
   }
 
+  /// The pack that begins with element i.
   template <class Pack>
-  struct packs {
-    segment_table<T> table;
-    size_t first;
+  [[nodiscard]] PEERFOLD_HD Pack pack_at(size_t i) const noexcept {
+    const segment<T>& s = table.at(offset + i);
+    const size_t at = offset + i - s.begin;
+    const T* from = arch::element_at(s.in, at);
+    if (at + Pack::size <= s.count) {
+      if (arch::takes_vectors<Pack>(s.in)) return arch::load_vector<Pack>(from);
+      if constexpr (arch::moves_by_words<Pack>) return arch::load_unaligned<Pack>(from);
+    }
+    Pack values{};
+    if (s.reads_nothing(at)) return values;
+    PEERFOLD_UNROLL
+    for (uint32_t e = 0; e < Pack::size; ++e) values.set(e, s.padded(at + e));
+    return values;
+  }
 
-    PEERFOLD_HD static constexpr bool aligned() noexcept { return true; }
-    PEERFOLD_HD Pack load(size_t further) const noexcept {
-      const segment<T>& s = table.at(first + further);
-      const size_t offset = first + further - s.begin;
-      const T* from = arch::element_at(s.in, offset);
-      if (offset + Pack::size <= s.count && arch::takes_vectors<Pack>(s.in)) [[likely]]
-        return arch::load_vector<Pack>(from);
-      Pack values{};
-      if (s.reads_nothing(offset)) return values;
-      PEERFOLD_UNROLL
-      for (uint32_t e = 0; e < Pack::size; ++e) values.set(e, s.padded(offset + e));
-      return values;
+  /// For a tile, most of which lie within one tensor.
+  struct in_tile {
+    load_segments all;
+    const T* data;  ///< where element 0 would be
+    bool together;  ///< whether the tile is one tensor's alone
+
+    PEERFOLD_HD T operator()(size_t i) const noexcept { return all(i); }
+
+    template <class Pack>
+    struct packs {
+      in_tile from;
+      size_t first;
+
+      PEERFOLD_HD bool aligned() const noexcept {
+        return from.together && arch::takes_vectors<Pack>(from.data);
+      }
+      PEERFOLD_HD Pack load(size_t further) const noexcept {
+        return arch::load_vector<Pack>(arch::element_at(from.data, first + further));
+      }
+      PEERFOLD_HD Pack load_unaligned(size_t further) const noexcept {
+        return from.all.template pack_at<Pack>(first + further);
+      }
+    };
+    template <class Pack>
+    PEERFOLD_HD packs<Pack> packs_at(size_t i) const noexcept {
+      return {*this, i};
     }
   };
-  template <class Pack>
-  PEERFOLD_HD packs<Pack> packs_at(size_t i) const noexcept {
-    return {table, i};
+  [[nodiscard]] PEERFOLD_HD in_tile within(size_t begin, uint32_t count) const noexcept {
+    const segment<T>* s = table.around(offset + begin, count);
+    return {*this, s == nullptr ? nullptr : s->before(s->in, offset), s != nullptr};
   }
 };
 
-/// Store functor.
-template <element T>
+/// Store functor, likewise.
+template <element T, class Offset = no_offset>
 struct store_segments {
   segment_table<T> table;
+  [[no_unique_address]] Offset offset{};
 
   PEERFOLD_HD void operator()(size_t i, const T& value) const noexcept {
-    const segment<T>& s = table.at(i);
-    if (i - s.begin < s.count) s.out[i - s.begin] = value;
+    const segment<T>& s = table.at(offset + i);
+    const size_t at = offset + i - s.begin;
+    if (at < s.count) s.out[at] = value;
   }
 
+  /// Stores the pack that begins with element i.
   template <class Pack>
-  PEERFOLD_HD static constexpr bool aligned() noexcept {
-    return true;
-  }
-  template <class Pack>
-  PEERFOLD_HD void store_pack(size_t i, const Pack& values) const noexcept {
-    const segment<T>& s = table.at(i);
-    const size_t offset = i - s.begin;
-    T* to = arch::element_at(s.out, offset);
-    if (offset + Pack::size <= s.count && arch::takes_vectors<Pack>(s.out)) [[likely]] {
-      arch::store_vector(to, values);
-      return;
+  PEERFOLD_HD void put_pack(size_t i, const Pack& values) const noexcept {
+    const segment<T>& s = table.at(offset + i);
+    const size_t at = offset + i - s.begin;
+    T* to = arch::element_at(s.out, at);
+    if (at + Pack::size <= s.count) {
+      if (arch::takes_vectors<Pack>(s.out)) return arch::store_vector(to, values);
+      if constexpr (arch::moves_by_words<Pack>) return arch::store_unaligned(to, values);
     }
     PEERFOLD_UNROLL
     for (uint32_t e = 0; e < Pack::size; ++e) {
-      if (offset + e < s.count) to[e] = values.get(e);
+      if (at + e < s.count) to[e] = values.get(e);
     }
   }
+
+  struct in_tile {
+    store_segments all;
+    T* data;
+    bool together;
+
+    PEERFOLD_HD void operator()(size_t i, const T& value) const noexcept { all(i, value); }
+
+    template <class Pack>
+    PEERFOLD_HD bool aligned() const noexcept {
+      return together && arch::takes_vectors<Pack>(data);
+    }
+    template <class Pack>
+    PEERFOLD_HD void store_pack(size_t i, const Pack& values) const noexcept {
+      arch::store_vector(arch::element_at(data, i), values);
+    }
+    template <class Pack>
+    PEERFOLD_HD void store_pack_unaligned(size_t i, const Pack& values) const noexcept {
+      all.put_pack(i, values);
+    }
+  };
+  [[nodiscard]] PEERFOLD_HD in_tile within(size_t begin, uint32_t count) const noexcept {
+    const segment<T>* s = table.around(offset + begin, count);
+    return {*this, s == nullptr ? nullptr : s->before(s->out, offset), s != nullptr};
+  }
 };
+
+/// The functors `offset` elements on, a multiple of the grain.
+template <element T>
+[[nodiscard]] PEERFOLD_HD load_segments<T, size_t> load_at(const load_segments<T>& load,
+                                                           size_t offset) {
+  return {load.table, offset};
+}
+template <element T>
+[[nodiscard]] PEERFOLD_HD store_segments<T, size_t> store_at(const store_segments<T>& store,
+                                                             size_t offset) {
+  return {store.table, offset};
+}
 
 }  // namespace peerfold::algorithm

@@ -139,6 +139,97 @@ PEERFOLD_HD inline void store_vector(void* address, const Pack& value) noexcept 
 #endif
 }
 
+/// Whether packs that are not aligned are moved by words instead of elements, which are narrower.
+template <class Pack>
+inline constexpr bool moves_by_words = Pack::is_full && alignof(typename Pack::value_type) < 4;
+
+#if PEERFOLD_DEVICE_PASS
+namespace detail {
+
+/// The words that a pack at any address lies in. Its neighbours have the bytes of the first word
+/// below `skew`, and those of the one behind the last word from `skew` on.
+template <class Pack>
+struct word_span {
+  using element = typename Pack::value_type;
+  static constexpr uint32_t words = Pack::bytes / 4;
+
+  uintptr_t begin;
+  uint32_t skew;
+
+  __device__ explicit word_span(const void* address) noexcept
+      : begin{reinterpret_cast<uintptr_t>(address) & ~uintptr_t{3}},
+        skew{static_cast<uint32_t>(reinterpret_cast<uintptr_t>(address) & 3)} {}
+
+  /// visit(number, word) for the words that are all of the pack.
+  template <class Visit>
+  __device__ void for_each_whole(Visit visit) const {
+    PEERFOLD_UNROLL
+    for (uint32_t k = 1; k < words; ++k) visit(k, *reinterpret_cast<uint32_t*>(begin + 4 * k));
+  }
+  /// visit(number, shift, part) for the halves and bytes of the pack in its first and last words,
+  /// which lie there `shift` bits up; where there is no skew, for the first word.
+  template <class Visit>
+  __device__ void for_each_part(Visit visit) const {
+    if (skew == 0) {
+      visit(0u, 0u, *reinterpret_cast<uint32_t*>(begin));
+      return;
+    }
+    if (alignof(element) == 1 && skew % 2 != 0) {
+      visit(0u, 8 * skew, *reinterpret_cast<uint8_t*>(begin + skew));
+      visit(words, 8 * (skew - 1), *reinterpret_cast<uint8_t*>(begin + 4 * words + skew - 1));
+    }
+    if (skew != 3) visit(0u, 16u, *reinterpret_cast<uint16_t*>(begin + 2));
+    if (skew != 1) visit(words, 0u, *reinterpret_cast<uint16_t*>(begin + 4 * words));
+  }
+};
+
+}  // namespace detail
+#endif
+
+/// Reads a pack from memory of any alignment, and nothing beside it.
+template <class Pack>
+PEERFOLD_HD inline Pack load_unaligned(const void* address) noexcept {
+#if PEERFOLD_DEVICE_PASS
+  const detail::word_span<Pack> span{address};
+  uint32_t word[span.words + 1] = {};
+  span.for_each_whole([&](uint32_t k, const uint32_t& whole) { word[k] = whole; });
+  span.for_each_part([&](uint32_t k, uint32_t shift, const auto& part) {
+    uint32_t& there = word[k == 0 ? 0 : span.words];
+    there |= uint32_t{part} << shift;
+  });
+  Pack value;
+  PEERFOLD_UNROLL
+  for (uint32_t k = 0; k < span.words; ++k) {
+    value.word[k] = __funnelshift_r(word[k], word[k + 1], 8 * span.skew);
+  }
+  return value;
+#else
+  return load_vector<Pack>(address);
+#endif
+}
+
+/// Writes a pack to memory of any alignment, and nothing beside it.
+template <class Pack>
+PEERFOLD_HD inline void store_unaligned(void* address, const Pack& value) noexcept {
+#if PEERFOLD_DEVICE_PASS
+  const detail::word_span<Pack> span{address};
+  uint32_t word[span.words + 1];
+  PEERFOLD_UNROLL
+  for (uint32_t k = 0; k <= span.words; ++k) {
+    const uint32_t low = k == 0 ? 0 : value.word[k - 1];
+    const uint32_t high = k == span.words ? 0 : value.word[k];
+    word[k] = __funnelshift_l(low, high, 8 * span.skew);
+  }
+  span.for_each_whole([&](uint32_t k, uint32_t& whole) { whole = word[k]; });
+  span.for_each_part([&](uint32_t k, uint32_t shift, auto& part) {
+    const uint32_t there = word[k == 0 ? 0 : span.words];
+    part = static_cast<stl::remove_reference_t<decltype(part)>>(there >> shift);
+  });
+#else
+  store_vector(address, value);
+#endif
+}
+
 /// The address of element i, which may lie past the memory's end if it is not used then.
 template <class T>
 PEERFOLD_HD inline T* element_at(T* data, size_t i) noexcept {

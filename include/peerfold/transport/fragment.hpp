@@ -106,7 +106,35 @@ concept stores_packs = requires(const Store& store, size_t i, const Pack& value)
   store.store_pack(i, value);
 };
 
+/// Functors that also give and take whole packs where these are not aligned:
+/// packs_at<Pack>(i).load_unaligned(offset), store_pack_unaligned(i, values).
+template <class Load, class Pack>
+concept loads_unaligned_packs = loads_packs<Load, Pack> && requires(const Load& load, size_t i) {
+  { load.template packs_at<Pack>(i).load_unaligned(i) } -> stl::same_as<Pack>;
+};
+template <class Store, class Pack>
+concept stores_unaligned_packs =
+    stores_packs<Store, Pack> && requires(const Store& store, size_t i, const Pack& value) {
+      store.store_pack_unaligned(i, value);
+    };
+
+/// A load or store functor that makes one for a tile's elements alone, functor.within(begin,
+/// count), which can do with less for each pack.
+template <class Functor>
+concept goes_by_tiles =
+    requires(const Functor& functor, const tile& x) { functor.within(x.begin, x.count); };
+
 namespace detail {
+
+/// The functor for tile x.
+template <class Functor>
+[[nodiscard]] PEERFOLD_HD decltype(auto) within(const Functor& functor, const tile& x) {
+  if constexpr (goes_by_tiles<Functor>) {
+    return functor.within(x.begin, x.count);
+  } else {
+    return (functor);
+  }
+}
 
 /// visit(u, i) for the packs i of this lane from `whole` on: all where packs are not aligned, else
 /// a last one that is not full. Rarely more than one, so the code is short instead of unrolled.
@@ -137,13 +165,15 @@ PEERFOLD_HD inline void for_each_element(const tile& x, uint32_t i, Visit visit)
 /// The group's fragment of tile x, which begins at a multiple of a pack, element i given by
 /// load(i). Past the tile's end: zeros.
 template <class Fragment, class Group, class Load>
-PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, const Load& load) {
+PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, const Load& load_all) {
   using pack = typename Fragment::pack_type;
   constexpr uint32_t size = pack::size;
   Fragment result;
   if constexpr (holds_many<Fragment>) result = {};
   uint32_t whole = 0;
-  if constexpr (loads_packs<Load, pack>) {
+  const auto& load = detail::within(load_all, x);
+  using functor = stl::remove_cvref_t<decltype(load)>;
+  if constexpr (loads_packs<functor, pack>) {
     const auto lane = static_cast<uint32_t>(group.lane());
     const auto packs = load.template packs_at<pack>(x.begin + lane * size);
     if (packs.aligned()) whole = x.count / size;
@@ -156,6 +186,13 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   if (ends_with(x, whole, size) && (holds_many<Fragment> || whole != 0)) [[likely]]
     return result;
   detail::for_each_rest<Fragment>(group, x, whole, [&](uint32_t u, uint32_t i) {
+    if constexpr (loads_unaligned_packs<functor, pack>) {
+      if ((i + 1) * size <= x.count) {
+        const auto packs = load.template packs_at<pack>(x.begin + i * size);
+        result.set(u, packs.load_unaligned(0));
+        return;
+      }
+    }
     pack values{};
     detail::for_each_element<size>(
         x, i, [&](uint32_t e) { values.set(e, load(x.begin + i * size + e)); });
@@ -176,16 +213,18 @@ struct lane_destination {
 
 /// This lane's part of tile x, for fragments of packs of type Pack. The functor is copied.
 template <class Pack, class Group, class Store>
-[[nodiscard]] PEERFOLD_HD inline lane_destination<Store> destination_of(const Group& group,
-                                                                        const tile& x,
-                                                                        const Store& store) {
+[[nodiscard]] PEERFOLD_HD auto destination_of(const Group& group, const tile& x,
+                                              const Store& store) {
+  const auto& there = detail::within(store, x);
+  using functor = stl::remove_cvref_t<decltype(there)>;
   uint32_t whole = 0;
-  if constexpr (stores_packs<Store, Pack>) {
-    if (store.template aligned<Pack>()) whole = x.count / Pack::size;
+  if constexpr (stores_packs<functor, Pack>) {
+    if (there.template aligned<Pack>()) whole = x.count / Pack::size;
   }
   const size_t begin = x.begin + static_cast<uint32_t>(group.lane()) * Pack::size;
-  return {store, arch::optimization_barrier(begin), arch::optimization_barrier(whole),
-          arch::optimization_barrier(packs_of(x, Pack::size) - whole)};
+  return lane_destination<functor>{there, arch::optimization_barrier(begin),
+                                   arch::optimization_barrier(whole),
+                                   arch::optimization_barrier(packs_of(x, Pack::size) - whole)};
 }
 
 /// Gives every element of tile x to its store functor, store(i, value), out of the group's
@@ -207,6 +246,12 @@ PEERFOLD_HD inline void store_fragment(const Group& group, const tile& x, const 
     return;
   detail::for_each_rest<Fragment>(group, x, to.whole, [&](uint32_t u, uint32_t i) {
     const pack rest = values.get(u);
+    if constexpr (stores_unaligned_packs<Store, pack>) {
+      if ((i + 1) * size <= x.count) {
+        to.store.store_pack_unaligned(index(i), rest);
+        return;
+      }
+    }
     detail::for_each_element<size>(x, i, [&](uint32_t e) { to.store(index(i) + e, rest.get(e)); });
   });
 }
