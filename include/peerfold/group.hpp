@@ -142,18 +142,8 @@ outcome<> all_reduce_group(Team& team, int first, int last, const tensor_group<T
                            const Op& op, const call_options& options) {
   (check_fold<Op, Ts>(), ...);
   if (error reason = check_call(team, 0, 1, options)) return refuse(std::move(reason));
-  if (group.team_id() != team.id()) {
-    return refuse(
-        bad_argument(group.team_id() == 0
-                         ? std::string{"group: it was moved from; pass the group it was moved to"}
-                         : "group: it belongs to team " + std::to_string(group.team_id()) +
-                               ", the call is of team " + std::to_string(team.id()) +
-                               "; make it with this team"));
-  }
-  for (int r = first; r < last; ++r) {
-    if (group.has_rank(r)) continue;
-    return refuse(bad_argument("group: it has no tensors of rank " + std::to_string(r) +
-                               "; make it for all ranks, or for the rank that calls"));
+  if (error reason = check_group(team, first, last, group, "tensors")) {
+    return refuse(std::move(reason));
   }
   const policy selected = select_all_reduce(team.rank_count(), group.bytes());
   return with_policy<collective::all_reduce, Policies>(options, selected, [&]<policy P>() {

@@ -4,14 +4,10 @@
 #pragma once
 
 #include <peerfold/algorithm/concepts.hpp>
-#include <peerfold/algorithm/elements.hpp>
-#include <peerfold/algorithm/exchange.hpp>
+#include <peerfold/algorithm/exchange_words.hpp>
 #include <peerfold/algorithm/route.hpp>
-#include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/rank.hpp>
-#include <peerfold/transport/packet.hpp>
-#include <peerfold/transport/tile.hpp>
 
 namespace peerfold::algorithm {
 
@@ -50,26 +46,6 @@ struct heard_counts {
   }
 };
 
-namespace detail {
-
-/// Element i of the rows that a rank gives: block b has elements b * N … b * N + N - 1 of a part, a
-/// row of its own.
-template <int N>
-struct load_counts {
-  const uint64_t* counts;
-  PEERFOLD_HD uint64_t operator()(size_t i) const noexcept { return counts[i % N]; }
-};
-template <int N>
-struct store_counts {
-  uint64_t (*of)[N];
-  size_t part;
-  PEERFOLD_HD void operator()(size_t i, uint64_t value) const noexcept {
-    of[i / part][i % N] = value;
-  }
-};
-
-}  // namespace detail
-
 /// Tells every rank counts[q], how many elements this rank sends rank q, of every q, and puts what
 /// all say into `heard`, memory that the group shares; `capacity` is how many it has room for.
 /// Called by all lanes of every block, each of which hears for itself: one message by packets.
@@ -77,16 +53,9 @@ struct store_counts {
 template <context Context>
 PEERFOLD_HD bool exchange_counts(Context& c, const uint64_t* counts, uint64_t capacity,
                                  heard_counts<Context::size>& heard) {
-  constexpr int n = Context::size;
-  static_assert(counts_ranks_early<n>, "parts of unequal size need a rank count known early");
-  transport::packet<uint64_t, Context> t{c};
-  const auto part = static_cast<size_t>(n * c.blocks());
-  const transport::tiling rows{part, n, 1};
-  const route_of<collective::all_gather> route{part, 0};
-  const bool done = exchange(c, t, rows, route, true, detail::load_counts<n>{counts},
-                             detail::store_counts<n>{heard.of, part});
-  t.close();
-  if (c.group().any(!done)) return false;
+  static_assert(counts_ranks_early<Context::size>,
+                "parts of unequal size need a rank count known early");
+  if (!exchange_words<Context::size>(c, counts, heard.of)) return false;
   if (c.group().elect()) heard.make_route(c.rank(), capacity);
   c.group().sync();
   return true;

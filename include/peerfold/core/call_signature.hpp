@@ -60,15 +60,15 @@ struct call_signature {
 };
 
 /// What call_signature::parts_table says of the parts.
-enum class parts_kind { equal, unequal, exchanged, tensors };
+enum class parts_kind { equal, unequal, exchanged, tensors, messages };
 
 [[nodiscard]] PEERFOLD_HD constexpr uint32_t parts_table_of(parts_kind kind,
                                                             uint64_t hash) noexcept {
   const auto number = static_cast<uint32_t>(hash ^ hash >> 32);
-  return kind == parts_kind::equal ? 0 : (number & ~3u) | static_cast<uint32_t>(kind);
+  return kind == parts_kind::equal ? 0 : (number & ~7u) | static_cast<uint32_t>(kind);
 }
 [[nodiscard]] PEERFOLD_HD constexpr parts_kind parts_of_call(const call_signature& call) noexcept {
-  return static_cast<parts_kind>(call.parts_table & 3u);
+  return static_cast<parts_kind>(call.parts_table & 7u);
 }
 
 /// The digest of a signature: 32 bits, in two halves, as they travel.

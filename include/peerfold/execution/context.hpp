@@ -161,12 +161,12 @@ class context {
     blame(peer, number, number);
   }
 
-  /// Makes this rank report that what it was sent is more than it has room for, and every rank end.
-  /// The elected lane calls it, behind the close of a transport; its group votes on.
-  PEERFOLD_HD void overflow() noexcept {
+  /// Makes this rank report a fault that no wait showed, and every rank end: `kind`, with rank
+  /// `peer`. The elected lane calls it, behind the close of a transport; its group votes on.
+  PEERFOLD_HD void fail(fault_kind kind, int peer) noexcept {
     poison_ = sync::poisoned;
-    awaited_ = rank();
-    overflows_ = true;
+    awaited_ = peer;
+    found_fault_ = kind;
     report_fault();
   }
 
@@ -204,8 +204,8 @@ class context {
     fault_kind kind = fault_kind::timeout;
     if (disagreement) {
       kind = fault_kind::disagreement;
-    } else if (overflows_) {
-      kind = fault_kind::overflow;
+    } else if (found_fault_ != fault_kind::none) {
+      kind = found_fault_;
     } else if (was_busy() != 0) {
       kind = fault_kind::channel_busy;
     } else if (arch::load_relaxed(&local_.host->abort) != 0) {
@@ -239,7 +239,7 @@ class context {
   int awaited_ = -1;  ///< with the numbers, what the wait was for that ended in a fault
   uint32_t expected_ = 0;
   uint32_t seen_ = 0;
-  bool overflows_ = false;
+  fault_kind found_fault_ = fault_kind::none;
 };
 
 }  // namespace peerfold::execution

@@ -15,6 +15,7 @@
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/policy/selector.hpp>
+#include <peerfold/sync/fault.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/collective_body.hpp>
 #include <peerfold/team/collective_call.hpp>
@@ -70,7 +71,7 @@ struct counted_body {
     // More tiles than numbers: then no rank goes on, as all have heard it.
     constexpr uint64_t most_tiles = uint64_t{1} << 31;
     if (heard.overflows || heard.most / tiles.share() >= most_tiles) {
-      if (c.group().elect()) c.overflow();
+      if (c.group().elect()) c.fail(fault_kind::overflow, c.rank());
       return false;
     }
     transport_type<Context> t{c};

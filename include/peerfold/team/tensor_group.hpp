@@ -9,9 +9,9 @@
 #include <peerfold/core/error.hpp>
 #include <peerfold/memory/provider.hpp>
 #include <peerfold/team/arguments.hpp>
+#include <peerfold/team/group_arguments.hpp>
 #include <peerfold/team/team.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -34,39 +34,6 @@ struct tensor {
 };
 
 namespace detail {
-
-/// A range of bytes of a tensor of one rank.
-struct tensor_memory {
-  std::uintptr_t begin;
-  std::uintptr_t end;
-  bool written;
-  std::size_t list;    ///< of the arguments
-  std::size_t tensor;  ///< of the list
-
-  [[nodiscard]] std::string name() const {
-    return std::string{written ? "out" : "in"} + " of tensor " + std::to_string(tensor) +
-           " in list " + std::to_string(list);
-  }
-};
-
-/// Whether what is written overlaps anything else.
-[[nodiscard]] inline error check_apart(std::vector<tensor_memory>& all) {
-  std::sort(all.begin(), all.end(),
-            [](const tensor_memory& a, const tensor_memory& b) { return a.begin < b.begin; });
-  const tensor_memory* farthest = nullptr;  // of all so far, and of those that are written
-  const tensor_memory* written = nullptr;
-  for (const tensor_memory& next : all) {
-    const tensor_memory* before = next.written ? farthest : written;
-    if (before != nullptr && next.begin < before->end) {
-      return bad_argument(next.name() + ": " + address_of(reinterpret_cast<void*>(next.begin)) +
-                          " overlaps " + before->name() +
-                          "; a tensor is in place with itself only, or apart");
-    }
-    if (farthest == nullptr || next.end > farthest->end) farthest = &next;
-    if (next.written && (written == nullptr || next.end > written->end)) written = &next;
-  }
-  return {};
-}
 
 /// The tensors of one type in a group.
 template <element T, int N>
@@ -159,11 +126,12 @@ class tensor_group {
     first_ = first;
     last_ = detail::end_of<std::size_t{M}>(team, first);
     for (int r = first_; r < last_; ++r) {
-      std::vector<detail::tensor_memory> all;
+      std::vector<detail::memory_range> all;
       std::size_t list = 0;
       error reason;
       ((reason = reason ? std::move(reason) : check_list(lists, r - first, list++, all)), ...);
-      if (!reason) reason = detail::check_apart(all);
+      if (!reason)
+        reason = detail::check_apart(all, "a tensor is in place with itself only, or apart");
       if (reason) return reason;
     }
     std::uint64_t hash = 0;
@@ -182,7 +150,7 @@ class tensor_group {
   template <element T, int M>
   [[nodiscard]] static error check_list(std::span<const tensor<T, M>> list, int at,
                                         std::size_t number,
-                                        std::vector<detail::tensor_memory>& all) {
+                                        std::vector<detail::memory_range>& all) {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const tensor<T, M>& t = list[i];
       if (t.count == 0) continue;
@@ -190,22 +158,24 @@ class tensor_group {
         const auto place = static_cast<std::size_t>(at);
         const void* pointer = written ? t.out[place] : t.in[place];
         const auto begin = reinterpret_cast<std::uintptr_t>(pointer);
-        detail::tensor_memory memory{begin, begin + t.count * sizeof(T), written, number, i};
+        detail::memory_range memory{begin, begin + t.count * sizeof(T), written,
+                                    std::string{written ? "out" : "in"} + " of tensor " +
+                                        std::to_string(i) + " in list " + std::to_string(number)};
         constexpr std::size_t most = std::size_t{1} << 48;  // bytes, as tables are to be made of it
         if (t.count > most / sizeof(T)) {
-          return detail::bad_argument(memory.name() + ": " + std::to_string(t.count) +
+          return detail::bad_argument(memory.name + ": " + std::to_string(t.count) +
                                       " elements overflow the address space");
         }
         if (pointer == nullptr) {
-          return detail::bad_argument(memory.name() + ": null; pass memory of " +
+          return detail::bad_argument(memory.name + ": null; pass memory of " +
                                       std::to_string(t.count) + " elements");
         }
         if (begin % alignof(T) != 0) {
-          return detail::bad_argument(memory.name() + ": " + detail::address_of(pointer) +
+          return detail::bad_argument(memory.name + ": " + detail::address_of(pointer) +
                                       " is not aligned; elements of " + std::to_string(sizeof(T)) +
                                       " bytes need a multiple of " + std::to_string(alignof(T)));
         }
-        if (written || t.in[place] != t.out[place]) all.push_back(memory);
+        if (written || t.in[place] != t.out[place]) all.push_back(std::move(memory));
       }
     }
     return {};
