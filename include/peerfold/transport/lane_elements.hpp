@@ -2,6 +2,7 @@
 /// The element work of transports whose fragments are packs in the lanes' hands.
 #pragma once
 
+#include <peerfold/arch/packed_sum.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/fold_range.hpp>
@@ -41,6 +42,12 @@ class lane_elements {
   template <class Op, class Finish>
   static constexpr bool folds_all =
       holds_many<Fragment> && Context::size == 2 && folds_padding<element_type, Op, Finish>;
+
+  /// Whether packs of two ranks are summed word by word.
+  template <class Op, class Finish, class Range>
+  static constexpr bool sums_words =
+      Context::size == 2 && arch::has_packed_sum<element_type> && stl::same_as<Op, sum> &&
+      stl::same_as<Finish, round_to<element_type>> && stl::same_as<Range, every_rank>;
 
   /// Folds pack i of the tile, this lane's u-th, rank by rank: not all are held at once. Of its
   /// elements the first `held` are there.
@@ -158,6 +165,14 @@ class lane_elements {
           const uint32_t i = (first + b) * width + lane;
           if (!folds_all<Op, Finish> && i >= packs) continue;
           pack_type& folded = result.at[first + b];
+          if constexpr (sums_words<Op, Finish, Range>) {
+            PEERFOLD_UNROLL
+            for (uint32_t w = 0; w < pack_type::bytes / 4; ++w) {
+              folded.word[w] =
+                  arch::packed_sum<element_type>(values[b].of[0].word[w], values[b].of[1].word[w]);
+            }
+            continue;
+          }
           folded = pack_type{};
           // The caller's functors see elements of the message, never padding.
           const uint32_t held = folds_padding<element_type, Op, Finish> ? size : x.count - i * size;
