@@ -38,6 +38,10 @@ __device__ inline uint32_t packed_sum(uint32_t a, uint32_t b) noexcept {
 template <class T>
 inline constexpr bool has_packed_sum = false;
 
+template <class T>
+  requires has_packed_sum<T>
+PEERFOLD_HD uint32_t packed_sum(uint32_t a, uint32_t b) noexcept;
+
 #endif
 
 }  // namespace peerfold::arch

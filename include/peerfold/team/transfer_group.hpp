@@ -136,10 +136,9 @@ class transfer_group {
   [[nodiscard]] static outcome<transfer_group> make(Team& team,
                                                     const std::array<rank_messages, n>& messages) {
     transfer_group group;
-    error reason = group.fill(team, 0, messages.data(), n);
+    error reason = group.fill(team, 0, messages.data(), n, 0);
     if (!reason) reason = group.match(messages);
     if (reason) return detail::refuse<transfer_group>(std::move(reason));
-    group.expected_ = group.largest_;
     return group;
   }
   /// Of one rank, for its own calls. Every rank makes one, of no messages where it has none.
@@ -150,8 +149,7 @@ class transfer_group {
                                                     const rank_messages& messages,
                                                     std::size_t expected) {
     transfer_group group;
-    group.expected_ = expected;
-    if (error reason = group.fill(rank.team(), rank.rank(), &messages, 1)) {
+    if (error reason = group.fill(rank.team(), rank.rank(), &messages, 1, expected)) {
       return detail::refuse<transfer_group>(std::move(reason));
     }
     return group;
@@ -198,11 +196,13 @@ class transfer_group {
     std::swap(last_, other.last_);
   }
 
-  [[nodiscard]] error fill(Team& team, int first, const rank_messages* messages, int count) {
+  [[nodiscard]] error fill(Team& team, int first, const rank_messages* messages, int count,
+                           std::size_t expected) {
     provider_ = team.provider();
     if (provider_ == nullptr) {
       return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
     }
+    expected_ = expected;
     first_ = first;
     last_ = first + count;
     for (int r = first; r < last_; ++r) {
@@ -361,6 +361,7 @@ class transfer_group {
         hash = detail::spread(hash + 1);
       }
     }
+    expected_ = largest_;
     number_ = hash | 1;
     matched_ = true;
     return {};
