@@ -123,10 +123,10 @@ template <policy P, class Team, class Op, element... Ts>
     const auto body_of = [&](std::size_t r) {
       return in_sequence(
           grouped_body<P, Ts, Op, n>{plans[I].tiles,
-                                     {group.template part<I>().tables[r]},
+                                     {{}, group.template part<I>().tables[r]},
                                      op,
                                      make_default_finish<Op, Ts, n>(team.rank_count()),
-                                     {group.template part<I>().tables[r]}}...);
+                                     {{}, group.template part<I>().tables[r]}}...);
     };
     const auto last_rank = static_cast<std::size_t>(team.rank_count() - 1);
     const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {

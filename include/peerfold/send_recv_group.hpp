@@ -89,8 +89,8 @@ struct transfers_body {
     }
     transport_type<Context> t{c};
     const bool done = algorithm::exchange(c, t, actual, table->route, true,
-                                          algorithm::load_segments<std::uint8_t>{table->sends},
-                                          algorithm::store_segments<std::uint8_t>{table->gets});
+                                          algorithm::load_segments<std::uint8_t>{{}, table->sends},
+                                          algorithm::store_segments<std::uint8_t>{{}, table->gets});
     t.close();
     return done;
   }

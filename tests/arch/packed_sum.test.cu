@@ -4,31 +4,38 @@
 
 #include <support/catch.hpp>
 
+#include <cuda_fp8.h>
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace pf = peerfold;
 
 namespace {
 
-/// Thread a of 2^16 adds each number b to number a, in both halves.
+/// Thread a adds each number b to number a, in all places of a word.
 template <class T>
 __global__ void count_differences(unsigned long long* differences, bool* has_sums) {
 #if PEERFOLD_DEVICE_PASS
   if constexpr (pf::arch::has_packed_sum<T>) {
     *has_sums = true;
-    const auto number = [](std::uint32_t bits) {
-      return pf::bit_cast<T>(static_cast<std::uint16_t>(bits));
+    using bits = std::conditional_t<sizeof(T) == 1, std::uint8_t, std::uint16_t>;
+    constexpr std::uint32_t numbers = 1u << 8 * sizeof(T);
+    const auto number = [](std::uint32_t x) { return pf::bit_cast<T>(static_cast<bits>(x)); };
+    // Both orders of the two, in turn.
+    const auto in_turn = [](std::uint32_t x, std::uint32_t y) {
+      const std::uint32_t two = x | y << 8 * sizeof(T);
+      return sizeof(T) == 1 ? two | two << 16 : two;
     };
     const std::uint32_t a = blockIdx.x * blockDim.x + threadIdx.x;
     unsigned found = 0;
-    for (std::uint32_t b = 0; b < 1u << 16; ++b) {
+    for (std::uint32_t b = 0; a < numbers && b < numbers; ++b) {
       using traits = pf::element_traits<T>;
       const T sum = traits::narrow(pf::sum{}(traits::widen(number(a)), traits::widen(number(b))));
-      const std::uint32_t wanted = pf::bit_cast<std::uint16_t>(sum);
-      const std::uint32_t words = pf::arch::packed_sum<T>(a | b << 16, b | a << 16);
-      found += words != (wanted | wanted << 16) ? 1 : 0;
+      const std::uint32_t wanted = pf::bit_cast<bits>(sum);
+      const std::uint32_t words = pf::arch::packed_sum<T>(in_turn(a, b), in_turn(b, a));
+      found += words != in_turn(wanted, wanted) ? 1 : 0;
     }
     if (found != 0) atomicAdd(differences, static_cast<unsigned long long>(found));
   }
@@ -53,4 +60,6 @@ void check_all_pairs() {
 TEST_CASE("packed sums have the bits of sums in float, of all pairs of numbers") {
   check_all_pairs<__half>();
   check_all_pairs<__nv_bfloat16>();
+  check_all_pairs<__nv_fp8_e4m3>();
+  check_all_pairs<__nv_fp8_e5m2>();
 }

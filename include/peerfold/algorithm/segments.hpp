@@ -66,16 +66,20 @@ struct segment_table {
   }
 };
 
-/// How far on functors begin: at the message's first element.
+/// How far on functors begin, in elements of the message: at the first, or at a multiple of the
+/// grain.
 struct no_offset {
-  PEERFOLD_HD constexpr operator size_t() const noexcept { return 0; }  // NOLINT: it is one
+  static constexpr size_t offset = 0;
+};
+struct some_offset {
+  size_t offset;
 };
 
-/// Load functor, `offset` elements on in the message: no_offset, or a multiple of the grain.
+/// Load functor. (The offset is a base: compilers for host and device agree where that lies.)
 template <element T, class Offset = no_offset>
-struct load_segments {
+struct load_segments : Offset {
+  using Offset::offset;
   segment_table<T> table;
-  [[no_unique_address]] Offset offset{};
 
   PEERFOLD_HD T operator()(size_t i) const noexcept {
     const segment<T>& s = table.at(offset + i);
@@ -136,9 +140,9 @@ struct load_segments {
 
 /// Store functor, likewise.
 template <element T, class Offset = no_offset>
-struct store_segments {
+struct store_segments : Offset {
+  using Offset::offset;
   segment_table<T> table;
-  [[no_unique_address]] Offset offset{};
 
   PEERFOLD_HD void operator()(size_t i, const T& value) const noexcept {
     const segment<T>& s = table.at(offset + i);
@@ -190,14 +194,14 @@ struct store_segments {
 
 /// The functors `offset` elements on, a multiple of the grain.
 template <element T>
-[[nodiscard]] PEERFOLD_HD load_segments<T, size_t> load_at(const load_segments<T>& load,
-                                                           size_t offset) {
-  return {load.table, offset};
+[[nodiscard]] PEERFOLD_HD load_segments<T, some_offset> load_at(const load_segments<T>& load,
+                                                                size_t offset) {
+  return {{offset}, load.table};
 }
 template <element T>
-[[nodiscard]] PEERFOLD_HD store_segments<T, size_t> store_at(const store_segments<T>& store,
-                                                             size_t offset) {
-  return {store.table, offset};
+[[nodiscard]] PEERFOLD_HD store_segments<T, some_offset> store_at(const store_segments<T>& store,
+                                                                  size_t offset) {
+  return {{offset}, store.table};
 }
 
 }  // namespace peerfold::algorithm
