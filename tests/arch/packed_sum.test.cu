@@ -1,5 +1,6 @@
 // Packed sums have the bits of a sum in float that is rounded once: of all pairs of numbers.
 #include <peerfold/arch/packed_sum.hpp>
+#include <peerfold/arch/vector_access.hpp>
 #include <peerfold/core/reduction_op.hpp>
 
 #include <support/catch.hpp>
@@ -34,8 +35,11 @@ __global__ void count_differences(unsigned long long* differences, bool* has_sum
       using traits = pf::element_traits<T>;
       const T sum = traits::narrow(pf::sum{}(traits::widen(number(a)), traits::widen(number(b))));
       const std::uint32_t wanted = pf::bit_cast<bits>(sum);
-      const std::uint32_t words = pf::arch::packed_sum<T>(in_turn(a, b), in_turn(b, a));
-      found += words != in_turn(wanted, wanted) ? 1 : 0;
+      using pack = pf::arch::pack<T, 8>;
+      const pack x{{in_turn(a, b), in_turn(b, a)}};
+      const pack y{{in_turn(b, a), in_turn(a, b)}};
+      const pack sums = pf::arch::packed_sum(x, y);
+      for (const std::uint32_t word : sums.word) found += word != in_turn(wanted, wanted) ? 1 : 0;
     }
     if (found != 0) atomicAdd(differences, static_cast<unsigned long long>(found));
   }

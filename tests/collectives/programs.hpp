@@ -155,9 +155,8 @@ inline rc::Gen<random_team> random_team_of(bool symmetric, bool launches_apart, 
   });
 }
 
-template <class Place, int N, memory_kind Kind, class... Calls>
-void run_random_program(call_list<Calls...>, const random_team& how, const std::vector<step>& steps,
-                        report& result) {
+/// The options of a team of random programs.
+inline team_options options_for(const random_team& how) {
   team_options options;
   options.wait_budget = std::chrono::seconds{PEERFOLD_PROGRAM_BUDGET};
   options.channels = {{2}, {1}};
@@ -165,7 +164,13 @@ void run_random_program(call_list<Calls...>, const random_team& how, const std::
   options.workers = how.workers;
   options.first_sequence = how.first_sequence;
   options.delay_seed = how.delay_seed;
-  auto team = Place::template make_team<N>(options);
+  return options;
+}
+
+template <class Place, int N, memory_kind Kind, class... Calls>
+void run_random_program(call_list<Calls...>, const random_team& how, const std::vector<step>& steps,
+                        report& result) {
+  auto team = Place::template make_team<N>(options_for(how));
   const program<float> work{oracle::operation::sum, N, steps, how.first_sequence};
   run_program<Place, float, peerfold::sum, N, Kind, Calls...>(
       team, work, how.ranks_call ? caller::ranks : caller::team, "random program", result);

@@ -1,5 +1,5 @@
 /// \file
-/// Sums of two narrow floating elements, a word at a time, where that has the bits of a sum in
+/// Sums of two narrow floating elements, a pack at a time, where that has the bits of a sum in
 /// float that is rounded once.
 ///
 /// It has: the sum of two numbers of p digits that is rounded to q >= 2p + 2 digits and then to p
@@ -29,60 +29,96 @@ __device__ inline uint32_t sum_of_halves(uint32_t a, uint32_t b) noexcept {
   asm("add.rn.f16x2 %0, %1, %2;" : "=r"(sum) : "r"(a), "r"(b));
   return sum;
 }
+__device__ inline uint32_t sum_of_bfloat16(uint32_t a, uint32_t b) noexcept {
+  uint32_t sum;
+  asm("add.rn.bf16x2 %0, %1, %2;" : "=r"(sum) : "r"(a), "r"(b));
+  return sum;
+}
 
-/// Two of e4m3 (Mantissa 3) or e5m2 (2).
+/// Two of e4m3 (Mantissa 3) or e5m2 (2), in the low half of a word, as halves, and back.
 template <int Mantissa>
-__device__ inline uint32_t sum_of_float8(uint32_t a, uint32_t b) noexcept {
-  const auto widen = [](uint32_t two) {
-    uint32_t halves;
-    if constexpr (Mantissa == 3) {
-      asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(halves) : "h"(static_cast<uint16_t>(two)));
-    } else {
-      asm("cvt.rn.f16x2.e5m2x2 %0, %1;" : "=r"(halves) : "h"(static_cast<uint16_t>(two)));
-    }
-    return halves;
-  };
-  const uint32_t sum = sum_of_halves(widen(a), widen(b));
+__device__ inline uint32_t halves_of_float8(uint32_t two) noexcept {
+  uint32_t halves;
+  if constexpr (Mantissa == 3) {
+    asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(halves) : "h"(static_cast<uint16_t>(two)));
+  } else {
+    asm("cvt.rn.f16x2.e5m2x2 %0, %1;" : "=r"(halves) : "h"(static_cast<uint16_t>(two)));
+  }
+  return halves;
+}
+template <int Mantissa>
+__device__ inline uint32_t float8_of_halves(uint32_t halves) noexcept {
   uint16_t two;
   if constexpr (Mantissa == 3) {
-    asm("cvt.rn.satfinite.e4m3x2.f16x2 %0, %1;" : "=h"(two) : "r"(sum));
+    asm("cvt.rn.satfinite.e4m3x2.f16x2 %0, %1;" : "=h"(two) : "r"(halves));
   } else {
-    asm("cvt.rn.satfinite.e5m2x2.f16x2 %0, %1;" : "=h"(two) : "r"(sum));
+    asm("cvt.rn.satfinite.e5m2x2.f16x2 %0, %1;" : "=h"(two) : "r"(halves));
   }
   return two;
 }
 
-/// Whether one of four e5m2 is infinite or no number: they are then not summed in half precision,
-/// where sums of finite ones overflow, and are to become the largest number.
-__device__ inline bool has_special(uint32_t word) noexcept {
-  return (((word & 0x7f7f'7f7fu) + 0x0404'0404u) & 0x8080'8080u) != 0;
+/// The larger of each half, without their signs; NaN if one is.
+__device__ inline uint32_t largest_of_halves(uint32_t a, uint32_t b) noexcept {
+  uint32_t largest;
+  asm("{ .reg .b32 x, y; abs.f16x2 x, %1; abs.f16x2 y, %2; max.NaN.f16x2 %0, x, y; }"
+      : "=r"(largest)
+      : "r"(a), "r"(b));
+  return largest;
+}
+
+template <int Mantissa, class Pack>
+__device__ inline Pack sum_of_float8(const Pack& a, const Pack& b) noexcept {
+  constexpr uint32_t words = Pack::bytes / 4;
+  Pack sum;
+  uint32_t largest = 0;
+  PEERFOLD_UNROLL
+  for (uint32_t w = 0; w < words; ++w) {
+    const uint32_t low =
+        sum_of_halves(halves_of_float8<Mantissa>(a.word[w]), halves_of_float8<Mantissa>(b.word[w]));
+    const uint32_t high = sum_of_halves(halves_of_float8<Mantissa>(a.word[w] >> 16),
+                                        halves_of_float8<Mantissa>(b.word[w] >> 16));
+    sum.word[w] = float8_of_halves<Mantissa>(low) | float8_of_halves<Mantissa>(high) << 16;
+    if constexpr (Mantissa == 2) {
+      largest = largest_of_halves(largest, largest_of_halves(low, high));
+    }
+  }
+  if constexpr (Mantissa == 2) {
+    // Infinities: some are to stay, others, sums beyond the range of halves, to become the largest
+    // number, which the conversion makes of all of them.
+    if (((largest + 0x0400'0400u) & 0x8000'8000u) != 0) [[unlikely]] {
+      using format = peerfold::detail::float8_format<2>;
+      PEERFOLD_UNROLL
+      for (uint32_t w = 0; w < words; ++w) {
+        sum.word[w] = 0;
+        PEERFOLD_NO_UNROLL
+        for (uint32_t shift = 0; shift < 32; shift += 8) {
+          const float x = format::widen(a.word[w] >> shift & 0xffu);
+          const float y = format::widen(b.word[w] >> shift & 0xffu);
+          sum.word[w] |= format::narrow(__fadd_rn(x, y)) << shift;
+        }
+      }
+    }
+  }
+  return sum;
 }
 
 }  // namespace detail
 
-/// The sums of the elements of two words.
-template <class T>
-  requires has_packed_sum<T>
-__device__ inline uint32_t packed_sum(uint32_t a, uint32_t b) noexcept {
-  if constexpr (stl::same_as<T, __half>) {
-    return detail::sum_of_halves(a, b);
-  } else if constexpr (stl::same_as<T, __nv_bfloat16>) {
-    uint32_t sum;
-    asm("add.rn.bf16x2 %0, %1, %2;" : "=r"(sum) : "r"(a), "r"(b));
-    return sum;
-  } else if constexpr (stl::same_as<T, __nv_fp8_e4m3>) {
-    return detail::sum_of_float8<3>(a, b) | detail::sum_of_float8<3>(a >> 16, b >> 16) << 16;
+/// The sums of the elements of two packs.
+template <class Pack>
+  requires has_packed_sum<typename Pack::value_type>
+__device__ inline Pack packed_sum(const Pack& a, const Pack& b) noexcept {
+  using T = typename Pack::value_type;
+  if constexpr (stl::same_as<T, __nv_fp8_e4m3>) {
+    return detail::sum_of_float8<3>(a, b);
+  } else if constexpr (stl::same_as<T, __nv_fp8_e5m2>) {
+    return detail::sum_of_float8<2>(a, b);
   } else {
-    if (!detail::has_special(a) && !detail::has_special(b)) [[likely]] {
-      return detail::sum_of_float8<2>(a, b) | detail::sum_of_float8<2>(a >> 16, b >> 16) << 16;
-    }
-    using format = peerfold::detail::float8_format<2>;
-    uint32_t sum = 0;
-    PEERFOLD_NO_UNROLL
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-      const float wide =
-          __fadd_rn(format::widen(a >> shift & 0xffu), format::widen(b >> shift & 0xffu));
-      sum |= format::narrow(wide) << shift;
+    Pack sum;
+    PEERFOLD_UNROLL
+    for (uint32_t w = 0; w < Pack::bytes / 4; ++w) {
+      sum.word[w] = stl::same_as<T, __half> ? detail::sum_of_halves(a.word[w], b.word[w])
+                                            : detail::sum_of_bfloat16(a.word[w], b.word[w]);
     }
     return sum;
   }
@@ -93,9 +129,9 @@ __device__ inline uint32_t packed_sum(uint32_t a, uint32_t b) noexcept {
 template <class T>
 inline constexpr bool has_packed_sum = false;
 
-template <class T>
-  requires has_packed_sum<T>
-PEERFOLD_HD uint32_t packed_sum(uint32_t a, uint32_t b) noexcept;
+template <class Pack>
+  requires has_packed_sum<typename Pack::value_type>
+PEERFOLD_HD Pack packed_sum(const Pack& a, const Pack& b) noexcept;
 
 #endif
 

@@ -180,6 +180,14 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
     for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
       result.at[u] = packs.load((i - lane) * size);
     });
+    if constexpr (goes_by_tiles<Load>) {  // packs that have to be looked for: all at once
+      if (whole == 0) {
+        whole = x.count / size;
+        for_each_pack<Fragment::packs>(group, whole, [&](uint32_t u, uint32_t i) {
+          result.at[u] = packs.load_unaligned((i - lane) * size);
+        });
+      }
+    }
   } else {
     result = {};
   }

@@ -43,9 +43,9 @@ class lane_elements {
   static constexpr bool folds_all =
       holds_many<Fragment> && Context::size == 2 && folds_padding<element_type, Op, Finish>;
 
-  /// Whether packs of two ranks are summed word by word.
+  /// Whether packs of two ranks are summed as they are.
   template <class Op, class Finish, class Range>
-  static constexpr bool sums_words =
+  static constexpr bool sums_packs =
       Context::size == 2 && arch::has_packed_sum<element_type> && stl::same_as<Op, sum> &&
       stl::same_as<Finish, round_to<element_type>> && stl::same_as<Range, every_rank>;
 
@@ -165,12 +165,8 @@ class lane_elements {
           const uint32_t i = (first + b) * width + lane;
           if (!folds_all<Op, Finish> && i >= packs) continue;
           pack_type& folded = result.at[first + b];
-          if constexpr (sums_words<Op, Finish, Range>) {
-            PEERFOLD_UNROLL
-            for (uint32_t w = 0; w < pack_type::bytes / 4; ++w) {
-              folded.word[w] =
-                  arch::packed_sum<element_type>(values[b].of[0].word[w], values[b].of[1].word[w]);
-            }
+          if constexpr (sums_packs<Op, Finish, Range>) {
+            folded = arch::packed_sum(values[b].of[0], values[b].of[1]);
             continue;
           }
           folded = pack_type{};
