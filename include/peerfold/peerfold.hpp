@@ -23,5 +23,5 @@
 #include <peerfold/scatter.hpp>
 #include <peerfold/scatter_v.hpp>
 #include <peerfold/send_recv.hpp>
-#include <peerfold/send_recv_group.hpp>
+#include <peerfold/transfer_group.hpp>
 #include <peerfold/with_rank_count.hpp>

@@ -87,16 +87,18 @@ static_assert(knows_all(known_elements{}), "an element type that the table lacks
 struct legality {
   bool of[covered_type_count][covered_operator_count] = {};
 };
+template <int Type, int... Ops>
+constexpr void find_legal_of(legality& found, std::integer_sequence<int, Ops...>) {
+  using type = covered_type<Type>;
+  ((found.of[Type][Ops] = folds_elements<covered_operator<Ops>, type>), ...);
+  found.of[Type][covered_operator_count - 1] = !std::is_same_v<type, bool>;
+}
 constexpr legality find_legal() {
   legality found;
-  const auto fill = [&]<int... I>(std::integer_sequence<int, I...>) {
-    constexpr int ops = covered_operator_count;
-    ((found.of[I / ops][I % ops] =
-          folds_elements<covered_operator<I % ops>, covered_type<I / ops>>),
-     ...);
-    ((found.of[I / ops][ops - 1] = !std::is_same_v<covered_type<I / ops>, bool>), ...);
-  };
-  fill(std::make_integer_sequence<int, covered_type_count * covered_operator_count>{});
+  [&]<int... Types>(std::integer_sequence<int, Types...>) {
+    constexpr std::make_integer_sequence<int, covered_operator_count> operators;
+    (find_legal_of<Types>(found, operators), ...);
+  }(std::make_integer_sequence<int, covered_type_count>{});
   return found;
 }
 inline constexpr legality legal = find_legal();
@@ -268,10 +270,11 @@ void add_covering_row() {
 /// The rows of element types First to Last, by their places in covered_types.
 template <class Place, int First, int Last>
 bool add_covering() {
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (detail::add_covering_row<Place, First, Last, I>(), ...);
+  return []<int... I>(std::integer_sequence<int, I...>) {
+    // A list: folds of so many rows are too deep for clang.
+    const bool added[] = {(detail::add_covering_row<Place, First, Last, I>(), true)...};
+    return added[0];
   }(std::make_integer_sequence<int, detail::covering.size>{});
-  return true;
 }
 
 }  // namespace peerfold::test

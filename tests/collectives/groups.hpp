@@ -232,14 +232,17 @@ void groups_refused(report& result) {
                                               reinterpret_cast<char*>(t.out[0]) + 1);
                                         })}));
   });
-  refused("overlaps in of tensor 0 in list 0", [&] {
+  refused("overlaps rank 1, in of tensor 0 in list 0", [&] {
     static_cast<void>(make_tensor_group(
         team, list{changed([](auto& t) { t.out[1] = const_cast<float*>(t.in[1]) + 3; })}));
   });
-  refused("overlaps out of tensor 0 in list 0", [&] {
+  refused(", out of tensor 0 in list 0; a tensor is in place with itself only", [&] {
     static_cast<void>(make_tensor_group(team, list{good, good}));
   });
-  refused("overflow the address space", [&] {
+  refused("rank 1, out of tensor 0 in list 0: 0x", [&] {  // two ranks' outputs
+    static_cast<void>(make_tensor_group(team, list{changed([](auto& t) { t.out[1] = t.out[0]; })}));
+  });
+  refused("make several groups", [&] {
     static_cast<void>(
         make_tensor_group(team, list{changed([](auto& t) { t.count = SIZE_MAX / 4; })}));
   });

@@ -6,6 +6,7 @@
 #include <peerfold/arch/vector_access.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
+#include <peerfold/transport/tile.hpp>
 
 namespace peerfold::algorithm {
 
@@ -132,8 +133,8 @@ struct load_segments : Offset {
       return {*this, i};
     }
   };
-  [[nodiscard]] PEERFOLD_HD in_tile within(size_t begin, uint32_t count) const noexcept {
-    const segment<T>* s = table.around(offset + begin, count);
+  [[nodiscard]] PEERFOLD_HD in_tile for_tile(const transport::tile& x) const noexcept {
+    const segment<T>* s = table.around(offset + x.begin, x.count);
     return {*this, s == nullptr ? nullptr : s->before(s->in, offset), s != nullptr};
   }
 };
@@ -186,8 +187,8 @@ struct store_segments : Offset {
       all.put_pack(i, values);
     }
   };
-  [[nodiscard]] PEERFOLD_HD in_tile within(size_t begin, uint32_t count) const noexcept {
-    const segment<T>* s = table.around(offset + begin, count);
+  [[nodiscard]] PEERFOLD_HD in_tile for_tile(const transport::tile& x) const noexcept {
+    const segment<T>* s = table.around(offset + x.begin, x.count);
     return {*this, s == nullptr ? nullptr : s->before(s->out, offset), s != nullptr};
   }
 };

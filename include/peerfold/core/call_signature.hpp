@@ -60,7 +60,7 @@ struct call_signature {
 };
 
 /// What call_signature::parts_table says of the parts.
-enum class parts_kind { equal, unequal, exchanged, tensors, messages };
+enum class parts_kind { equal, unequal, exchanged, tensors, transfers };
 
 [[nodiscard]] PEERFOLD_HD constexpr uint32_t parts_table_of(parts_kind kind,
                                                             uint64_t hash) noexcept {

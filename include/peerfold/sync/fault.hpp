@@ -15,7 +15,7 @@ enum class fault_kind : uint32_t {
   channel_busy,  ///< two kernels used one channel at once
   disagreement,  ///< ranks made different calls
   overflow,      ///< a rank was sent more than its output has room for
-  unmatched,     ///< what a rank sends another is not what that one gets
+  unmatched,     ///< what a rank sends another is not what that one receives
 };
 
 /// What one rank knew when it gave up.

@@ -7,8 +7,10 @@
 #include <peerfold/team/arguments.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace peerfold::detail {
@@ -20,6 +22,30 @@ struct memory_range {
   bool written;
   std::string name;
 };
+
+/// Checks memory of `count` elements, and adds its range, of which begin, written and name are
+/// given, to `all`.
+[[nodiscard]] inline error check_range(memory_range range, std::size_t count,
+                                       std::size_t element_bytes, std::size_t alignment,
+                                       std::vector<memory_range>& all) {
+  const std::string address = address_of(reinterpret_cast<void*>(range.begin));
+  if (range.begin == 0) {
+    return bad_argument(range.name + ": null; pass memory of " + std::to_string(count) +
+                        " elements");
+  }
+  if (range.begin % alignment != 0) {
+    return bad_argument(range.name + ": " + address + " is not aligned; elements of " +
+                        std::to_string(element_bytes) + " bytes need a multiple of " +
+                        std::to_string(alignment));
+  }
+  if (count > (UINTPTR_MAX - range.begin) / element_bytes) {
+    return bad_argument(range.name + ": " + std::to_string(count) + " elements from " + address +
+                        " on overflow the address space");
+  }
+  range.end = range.begin + count * element_bytes;
+  all.push_back(std::move(range));
+  return {};
+}
 
 /// Whether what is written overlaps anything else; `advice` says what to do about it. Sorts them.
 [[nodiscard]] inline error check_apart(std::vector<memory_range>& all, const char* advice) {

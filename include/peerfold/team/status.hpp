@@ -62,7 +62,7 @@ inline std::string to_string(const call_signature& call) {
   text += parts == parts_kind::equal       ? " of "
           : parts == parts_kind::unequal   ? " of up to "
           : parts == parts_kind::exchanged ? " of about "
-          : parts == parts_kind::messages  ? " of a group of messages, about "
+          : parts == parts_kind::transfers ? " of a group of transfers, about "
                                            : " of a group of ";
   text += std::to_string(call.count);
   text += ' ';
@@ -119,9 +119,9 @@ inline std::string to_string(const fault_report& report) {
              " was sent more elements than its output has room for: give it more, or let the "
              "ranks send less";
     case fault_kind::unmatched:
-      return text + " found that the messages between it and rank " + std::to_string(report.peer) +
-             " do not match: what one sends the other gets, in the same order, of the same types "
-             "and counts";
+      return text + " found that the transfers between it and rank " + std::to_string(report.peer) +
+             " do not match: what one sends the other receives, in the same order, of the same "
+             "types and counts";
     case fault_kind::none: break;
   }
   return "no fault";

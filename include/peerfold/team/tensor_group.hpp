@@ -48,9 +48,12 @@ struct grouped {
 
 /// Tensors of element types Ts that are reduced together, in one launch: as many lists as types, in
 /// the order in which the messages are made. All ranks pass tensors of the same sizes in the same
-/// order. Construction allocates tables on the ranks' devices and fills them, so it is no part of a
-/// stream; calls only read them, eagerly or in graphs, as often as wanted, while the group lives
-/// and the tensors stay where they are. Movable; it may outlive the team.
+/// order. Calls only read the group, eagerly or in graphs, as often as wanted, while it lives and
+/// the tensors stay where they are. Movable; it may outlive the team.
+///
+/// Construction allocates tables on the ranks' devices and fills them, destruction frees them; both
+/// may wait for a device, so neither belongs between the calls of ranks that wait for each other,
+/// nor into a capture: make all groups before the first call, destroy them when the last is over.
 template <class Team, element... Ts>
 class tensor_group {
  public:
@@ -125,14 +128,16 @@ class tensor_group {
     }
     first_ = first;
     last_ = detail::end_of<std::size_t{M}>(team, first);
+    std::vector<detail::memory_range> all;
     for (int r = first_; r < last_; ++r) {
-      std::vector<detail::memory_range> all;
       std::size_t list = 0;
       error reason;
-      ((reason = reason ? std::move(reason) : check_list(lists, r - first, list++, all)), ...);
-      if (!reason)
-        reason = detail::check_apart(all, "a tensor is in place with itself only, or apart");
+      ((reason = reason ? std::move(reason) : check_list(lists, r - first, r, list++, all)), ...);
       if (reason) return reason;
+    }
+    if (error reason = detail::check_apart(
+            all, "a tensor is in place with itself only, on the same rank, or apart")) {
+      return reason;
     }
     std::uint64_t hash = 0;
     const auto fill_all = [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -146,37 +151,36 @@ class tensor_group {
     return {};
   }
 
-  /// The memory of one list on the rank at place `at` of its tensors.
+  /// The memory of list `number` on rank `rank`, at place `at` of its tensors.
   template <element T, int M>
-  [[nodiscard]] static error check_list(std::span<const tensor<T, M>> list, int at,
+  [[nodiscard]] static error check_list(std::span<const tensor<T, M>> list, int at, int rank,
                                         std::size_t number,
                                         std::vector<detail::memory_range>& all) {
+    constexpr std::size_t most = std::size_t{1} << 37;  // bytes, as tables are made of them
+    const auto place = static_cast<std::size_t>(at);
+    std::size_t bytes = 0;
     for (std::size_t i = 0; i < list.size(); ++i) {
       const tensor<T, M>& t = list[i];
       if (t.count == 0) continue;
-      for (const bool written : {false, true}) {
-        const auto place = static_cast<std::size_t>(at);
-        const void* pointer = written ? t.out[place] : t.in[place];
-        const auto begin = reinterpret_cast<std::uintptr_t>(pointer);
-        detail::memory_range memory{begin, begin + t.count * sizeof(T), written,
-                                    std::string{written ? "out" : "in"} + " of tensor " +
-                                        std::to_string(i) + " in list " + std::to_string(number)};
-        constexpr std::size_t most = std::size_t{1} << 48;  // bytes, as tables are to be made of it
-        if (t.count > most / sizeof(T)) {
-          return detail::bad_argument(memory.name + ": " + std::to_string(t.count) +
-                                      " elements overflow the address space");
-        }
-        if (pointer == nullptr) {
-          return detail::bad_argument(memory.name + ": null; pass memory of " +
-                                      std::to_string(t.count) + " elements");
-        }
-        if (begin % alignof(T) != 0) {
-          return detail::bad_argument(memory.name + ": " + detail::address_of(pointer) +
-                                      " is not aligned; elements of " + std::to_string(sizeof(T)) +
-                                      " bytes need a multiple of " + std::to_string(alignof(T)));
-        }
-        if (written || t.in[place] != t.out[place]) all.push_back(std::move(memory));
+      const auto name = [&](const char* which) {
+        return "rank " + std::to_string(rank) + ", " + which + " of tensor " + std::to_string(i) +
+               " in list " + std::to_string(number);
+      };
+      if (t.count > most / sizeof(T) || bytes + t.count * sizeof(T) > most) {
+        return detail::bad_argument(name("in") + ": with " + std::to_string(t.count) +
+                                    " elements the list has more than " + std::to_string(most) +
+                                    " bytes; make several groups");
       }
+      bytes += t.count * sizeof(T);
+      const auto check = [&](const void* memory, bool written) {
+        return detail::check_range(
+            {reinterpret_cast<std::uintptr_t>(memory), 0, written, name(written ? "out" : "in")},
+            t.count, sizeof(T), alignof(T), all);
+      };
+      if (t.in[place] != t.out[place]) {
+        if (error reason = check(t.in[place], false)) return reason;
+      }
+      if (error reason = check(t.out[place], true)) return reason;
     }
     return {};
   }

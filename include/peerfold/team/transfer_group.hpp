@@ -1,5 +1,5 @@
 /// \file
-/// Groups of messages between ranks: what a grouped send_recv works on, laid out once and used as
+/// Groups of transfers between ranks: what a grouped send_recv works on, laid out once and used as
 /// often as wanted.
 #pragma once
 
@@ -28,86 +28,118 @@
 
 namespace peerfold {
 
-/// One message of a rank: elements that it sends to `peer`, or gets from there.
+/// One end of a transfer: elements that a rank sends to `peer` (Memory is const void) or receives
+/// from there (void).
 template <class Memory>
-struct message {
-  int peer;
-  Memory* data;
-  element_count count;
-  std::size_t element_bytes;
-  std::size_t alignment;
-  std::uint32_t type;  ///< type_number() of the elements
+class transfer {
+ public:
+  template <element T>
+    requires std::is_convertible_v<T*, Memory*>
+  transfer(int peer, std::conditional_t<std::is_const_v<Memory>, const T, T>* data,
+           element_count count, type_list<T>) noexcept
+      : peer_{peer},
+        data_{data},
+        count_{count},
+        element_bytes_{sizeof(T)},
+        alignment_{alignof(T)},
+        type_{type_number<T>()} {}
+
+  [[nodiscard]] int peer() const noexcept { return peer_; }
+  [[nodiscard]] Memory* data() const noexcept { return data_; }
+  [[nodiscard]] element_count count() const noexcept { return count_; }
+  [[nodiscard]] std::size_t element_bytes() const noexcept { return element_bytes_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return count_.value() * element_bytes_; }
+  [[nodiscard]] std::size_t alignment() const noexcept { return alignment_; }
+
+  /// Whether the other end takes it as it is: the same type and count.
+  template <class Other>
+  [[nodiscard]] bool matches(const transfer<Other>& other) const noexcept {
+    return number(0) == other.number(0);
+  }
+  /// A number for all transfers between two ranks so far, from that of those before.
+  [[nodiscard]] std::uint64_t number(std::uint64_t before) const noexcept {
+    before = detail::spread(before + type_ + 1);
+    before = detail::spread(before + element_bytes_);
+    return detail::spread(before + count_.value() + 1);
+  }
+
+ private:
+  int peer_;
+  Memory* data_;
+  element_count count_;
+  std::size_t element_bytes_;
+  std::size_t alignment_;
+  std::uint32_t type_;
 };
 
-/// `count` elements for rank `peer`, which may be the sending rank.
+/// Sends `count` elements to rank `peer`, which may be the sending rank.
 template <element T>
-[[nodiscard]] message<const void> message_to(int peer, const T* data, element_count count) {
-  return {peer, data, count, sizeof(T), alignof(T), type_number<T>()};
+[[nodiscard]] transfer<const void> transfer_to(int peer, const T* data, element_count count) {
+  return {peer, data, count, type_list<T>{}};
 }
-/// Room for `count` elements from rank `peer`.
+/// Receives `count` elements from rank `peer`.
 template <element T>
-[[nodiscard]] message<void> message_from(int peer, T* data, element_count count) {
-  return {peer, data, count, sizeof(T), alignof(T), type_number<T>()};
+[[nodiscard]] transfer<void> transfer_from(int peer, T* data, element_count count) {
+  return {peer, data, count, type_list<T>{}};
 }
 
-/// What one rank sends and gets. Between two ranks, the i-th message that the one sends is the i-th
-/// that the other gets: of the same type and count.
-struct rank_messages {
-  std::vector<message<const void>> sends;
-  std::vector<message<void>> gets;
+/// What one rank sends and receives. Of two ranks, the i-th send of the one to the other is the
+/// i-th receive of the other from the one: of the same type and count.
+struct rank_transfers {
+  std::vector<transfer<const void>> sends;
+  std::vector<transfer<void>> receives;
 };
 
 namespace detail {
 
-/// What one rank's kernel reads of a group. What it sends and what it gets are two streams of
-/// bytes, in which the messages of a pair of ranks follow each other.
+/// What one rank's kernel reads of a group. What it sends and what it receives are two streams of
+/// bytes, in which the transfers of a pair of ranks follow each other.
 template <int N>
 struct transfer_table {
   static constexpr int words = 2 * N + 1;
 
-  /// A number for the messages to each rank, one for those from each, and the bytes of all to or
+  /// A number for the transfers to each rank, one for those from each, and the bytes of all to or
   /// from one rank, at most.
   std::uint64_t said[words];
   algorithm::unequal_route<N> route;
   algorithm::segment_table<std::uint8_t> sends;
-  algorithm::segment_table<std::uint8_t> gets;
+  algorithm::segment_table<std::uint8_t> receives;
 };
 
-/// One direction of a rank's messages, laid out.
+/// One direction of a rank's transfers, laid out.
 template <int N>
-struct message_stream {
+struct transfer_stream {
   std::vector<algorithm::segment<std::uint8_t>> segments;
   std::vector<std::uint32_t> pages;
   std::array<std::size_t, N> bytes{};  ///< of each peer's part
   std::array<std::size_t, N> begin{};
-  std::array<std::uint64_t, N> number{};  ///< for its messages, in their order
+  std::array<std::uint64_t, N> number{};  ///< for its transfers, in their order
 
   template <class Memory>
-  explicit message_stream(const std::vector<message<Memory>>& messages) {
+  explicit transfer_stream(const std::vector<transfer<Memory>>& transfers) {
     using table = algorithm::segment_table<std::uint8_t>;
     constexpr std::size_t grain = algorithm::segment_grain<std::uint8_t>;
     const auto even = [](std::size_t at) { return (at + grain - 1) / grain * grain; };
     std::size_t end = 0;
     for (std::size_t q = 0; q < N; ++q) {
       begin[q] = end = even(end);
-      for (const message<Memory>& m : messages) {
-        if (m.peer != static_cast<int>(q)) continue;
-        number[q] = spread(number[q] + m.type + 1);
-        number[q] = spread(number[q] + m.count.value() + 1);
-        const std::size_t size = m.count.value() * m.element_bytes;
-        if (size == 0) continue;
+      for (const transfer<Memory>& t : transfers) {
+        if (t.peer() != static_cast<int>(q)) continue;
+        number[q] = t.number(number[q]);
+        if (t.bytes() == 0) continue;
         end = even(end);
-        segments.push_back({end, size, nullptr, nullptr});
+        segments.push_back({end, t.bytes(), nullptr, nullptr});
         if constexpr (std::is_const_v<Memory>) {
-          segments.back().in = static_cast<const std::uint8_t*>(m.data);
+          segments.back().in = static_cast<const std::uint8_t*>(t.data());
         } else {
-          segments.back().out = static_cast<std::uint8_t*>(m.data);
+          segments.back().out = static_cast<std::uint8_t*>(t.data());
         }
-        end += size;
+        end += t.bytes();
       }
       bytes[q] = end - begin[q];
     }
     segments.push_back({end, 1, nullptr, nullptr});  // behind all
+    pages.reserve((end + table::page - 1) / table::page);
     std::uint32_t at = 0;
     for (std::size_t i = 0; i < end; i += table::page) {
       while (segments[at + 1].begin <= i) ++at;
@@ -118,38 +150,43 @@ struct message_stream {
 
 }  // namespace detail
 
-/// Messages between the ranks of a team that are under way together, in one launch: none waits for
-/// another, whatever their order. Construction allocates tables on the ranks' devices and fills
-/// them, so it is no part of a stream; calls only read them, eagerly or in graphs, as often as
-/// wanted, while the group lives and the memory stays where it is. Movable; it may outlive the
-/// team. Of teams whose rank count is known at compile time.
+/// Transfers between the ranks of a team that are under way together, in one launch: none waits for
+/// another, whatever their order. Calls only read the group, eagerly or in graphs, as often as
+/// wanted, while it lives and the memory stays where it is. Movable; it may outlive the team. Of
+/// teams whose rank count is known at compile time.
+///
+/// Construction allocates tables on the ranks' devices and fills them, destruction frees them; both
+/// may wait for a device, so neither belongs between the calls of ranks that wait for each other,
+/// nor into a capture: make all groups before the first call, destroy them when the last is over.
 template <class Team>
 class transfer_group {
   static constexpr int n = Team::size;
-  static_assert(counts_ranks_early<n>, "groups of messages need a rank count known early");
+  static_assert(counts_ranks_early<n>, "groups of transfers need a rank count known early");
+  /// Bytes between two ranks. Tiles have a pack at least, of 8 bytes, and are numbered in 31 bits.
+  static constexpr std::size_t most_bytes = std::size_t{1} << 34;
 
  public:
   /// Of all ranks of a team. errc::invalid_argument for a rank that is none, a null or misaligned
-  /// pointer, memory that is written and overlaps anything else, and for messages that do not match
-  /// at their two ends; errc::out_of_resources where there is no memory for tables,
-  /// errc::team_empty if the team was moved from.
-  [[nodiscard]] static outcome<transfer_group> make(Team& team,
-                                                    const std::array<rank_messages, n>& messages) {
+  /// pointer, memory that is written and overlaps anything else, more than 16 GiB between two
+  /// ranks, and for transfers that do not match at their two ends; errc::out_of_resources where
+  /// there is no memory for tables, errc::team_empty if the team was moved from.
+  [[nodiscard]] static outcome<transfer_group> make(
+      Team& team, const std::array<rank_transfers, n>& transfers) {
     transfer_group group;
-    error reason = group.fill(team, 0, messages.data(), n, 0);
-    if (!reason) reason = group.match(messages);
+    error reason = group.fill(team, 0, transfers.data(), n, 0);
+    if (!reason) reason = group.match(transfers);
     if (reason) return detail::refuse<transfer_group>(std::move(reason));
     return group;
   }
-  /// Of one rank, for its own calls. Every rank makes one, of no messages where it has none.
-  /// `expected` is about the bytes of all messages between the two ranks that have most for each
+  /// Of one rank, for its own calls. Every rank makes one, of no transfers where it has none.
+  /// `expected` is about the bytes of all transfers between the two ranks that have most for each
   /// other, by which calls are laid out, and on which ranks must agree; it is no limit. Whether
-  /// messages match the ranks find out in the call.
+  /// transfers match the ranks find out in the call.
   [[nodiscard]] static outcome<transfer_group> make(const rank_handle<Team>& rank,
-                                                    const rank_messages& messages,
-                                                    std::size_t expected) {
+                                                    const rank_transfers& transfers,
+                                                    element_count expected) {
     transfer_group group;
-    if (error reason = group.fill(rank.team(), rank.rank(), &messages, 1, expected)) {
+    if (error reason = group.fill(rank.team(), rank.rank(), &transfers, 1, expected)) {
       return detail::refuse<transfer_group>(std::move(reason));
     }
     return group;
@@ -165,15 +202,15 @@ class transfer_group {
     for (const auto& [rank, memory] : memory_) provider_->deallocate(rank, memory);
   }
 
-  /// Bytes of all messages between the two ranks that have most for each other, or about so many.
+  /// Bytes of all transfers between the two ranks that have most for each other, or about so many.
   [[nodiscard]] std::size_t expected() const noexcept { return expected_; }
-  /// Whether it is known that all messages match, and that none is larger than expected.
+  /// Whether it is known that all transfers match, and that no more comes than is expected.
   [[nodiscard]] bool matched() const noexcept { return matched_; }
-  /// A number for all messages, on which ranks must agree; 0 where they are not known.
+  /// A number for all transfers, on which ranks must agree; 0 where they are not known.
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   /// The id of the team it belongs to; 0 after a move.
   [[nodiscard]] std::uint64_t team_id() const noexcept { return team_; }
-  /// Whether it has the messages of rank r.
+  /// Whether it has the transfers of rank r.
   [[nodiscard]] bool has_rank(int r) const noexcept { return r >= first_ && r < last_; }
   /// Those, in memory of rank r.
   [[nodiscard]] const detail::transfer_table<n>* table(int r) const noexcept {
@@ -196,91 +233,97 @@ class transfer_group {
     std::swap(last_, other.last_);
   }
 
-  [[nodiscard]] error fill(Team& team, int first, const rank_messages* messages, int count,
-                           std::size_t expected) {
+  [[nodiscard]] error fill(Team& team, int first, const rank_transfers* transfers, int count,
+                           element_count expected) {
     provider_ = team.provider();
     if (provider_ == nullptr) {
       return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
     }
-    expected_ = expected;
+    if (expected.negative() || expected.value() > most_bytes) {
+      return detail::bad_argument(
+          "expected: " +
+          (expected.negative() ? std::to_string(static_cast<std::int64_t>(expected.value()))
+                               : std::to_string(expected.value())) +
+          " bytes; between two ranks there are 0 to " + std::to_string(most_bytes));
+    }
+    expected_ = expected.value();
     first_ = first;
     last_ = first + count;
+    std::vector<detail::memory_range> all;
     for (int r = first; r < last_; ++r) {
-      const rank_messages& own = messages[r - first];
+      const rank_transfers& own = transfers[r - first];
       const std::string name = "rank " + std::to_string(r) + ", ";
-      std::vector<detail::memory_range> all;
-      error reason = check(own.sends, name + "sends[", all);
-      if (!reason) reason = check(own.gets, name + "gets[", all);
-      if (!reason) reason = detail::check_apart(all, "a message needs memory of its own");
-      if (!reason) reason = put(r, own);
-      if (reason) return reason;
+      if (error reason = check(own.sends, name + "sends", all)) return reason;
+      if (error reason = check(own.receives, name + "receives", all)) return reason;
+    }
+    if (error reason = detail::check_apart(all, "a transfer needs memory of its own")) {
+      return reason;
+    }
+    for (int r = first; r < last_; ++r) {
+      if (error reason = put(r, transfers[r - first])) return reason;
     }
     team_ = team.id();
     return {};
   }
 
-  /// The messages of one direction.
+  /// The transfers of one direction.
   template <class Memory>
-  [[nodiscard]] static error check(const std::vector<message<Memory>>& messages,
-                                   const std::string& prefix,
+  [[nodiscard]] static error check(const std::vector<transfer<Memory>>& transfers,
+                                   const std::string& list,
                                    std::vector<detail::memory_range>& all) {
-    constexpr std::size_t most = std::size_t{1} << 48;  // bytes, as tables are to be made of it
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-      const message<Memory>& m = messages[i];
-      const std::string name = prefix + std::to_string(i) + ']';
-      if (m.peer < 0 || m.peer >= n) {
-        return detail::bad_argument(name + ".peer: " + std::to_string(m.peer) +
+    std::array<std::size_t, n> bytes{};  // to or from each rank
+    for (std::size_t i = 0; i < transfers.size(); ++i) {
+      const transfer<Memory>& t = transfers[i];
+      const std::string name = list + '[' + std::to_string(i) + ']';
+      if (t.peer() < 0 || t.peer() >= n) {
+        return detail::bad_argument(name + ".peer: " + std::to_string(t.peer()) +
                                     "; this team has ranks 0 to " + std::to_string(n - 1));
       }
-      const auto count = m.count.value();
-      if (m.count.negative()) {
+      const auto count = t.count().value();
+      if (t.count().negative()) {
         return detail::bad_argument(name +
                                     ".count: " + std::to_string(static_cast<std::int64_t>(count)) +
                                     " elements; a count is not negative");
       }
       if (count == 0) continue;
-      if (count > most / m.element_bytes) {
-        return detail::bad_argument(name + ".count: " + std::to_string(count) +
-                                    " elements overflow the address space");
+      std::size_t& all_bytes = bytes[static_cast<std::size_t>(t.peer())];
+      if (count > most_bytes / t.element_bytes() || all_bytes + t.bytes() > most_bytes) {
+        return detail::bad_argument(name + ".count: with " + std::to_string(count) +
+                                    " elements there are more than " + std::to_string(most_bytes) +
+                                    " bytes between two ranks; make several groups");
       }
-      if (m.data == nullptr) {
-        return detail::bad_argument(name + ".data: null; pass memory of " + std::to_string(count) +
-                                    " elements");
+      all_bytes += t.bytes();
+      if (error reason = detail::check_range(
+              {reinterpret_cast<std::uintptr_t>(t.data()), 0, !std::is_const_v<Memory>, name},
+              count, t.element_bytes(), t.alignment(), all)) {
+        return reason;
       }
-      const auto begin = reinterpret_cast<std::uintptr_t>(m.data);
-      if (begin % m.alignment != 0) {
-        return detail::bad_argument(name + ".data: " + detail::address_of(m.data) +
-                                    " is not aligned; elements of " +
-                                    std::to_string(m.element_bytes) + " bytes need a multiple of " +
-                                    std::to_string(m.alignment));
-      }
-      all.push_back({begin, begin + count * m.element_bytes, !std::is_const_v<Memory>, name});
     }
     return {};
   }
 
-  /// Lays the messages of rank r out, and puts its table where it reaches it.
-  [[nodiscard]] error put(int r, const rank_messages& own) {
+  /// Lays the transfers of rank r out, and puts its table where it reaches it.
+  [[nodiscard]] error put(int r, const rank_transfers& own) {
     using segment = algorithm::segment<std::uint8_t>;
-    const detail::message_stream<n> sends{own.sends};
-    const detail::message_stream<n> gets{own.gets};
+    const detail::transfer_stream<n> sends{own.sends};
+    const detail::transfer_stream<n> receives{own.receives};
     const auto at = static_cast<std::size_t>(r);
-    if (sends.number[at] != gets.number[at]) {
+    if (sends.number[at] != receives.number[at]) {
       return detail::bad_argument("rank " + std::to_string(r) +
-                                  ": the messages to itself are not those from itself; each "
-                                  "needs a get of the same type and count, in the same order");
+                                  ": what it sends itself is not what it receives from itself; "
+                                  "both need the same types and counts, in the same order");
     }
     detail::transfer_table<n> table{};
     table.route.rank = r;
     std::size_t most = 0;
     for (std::size_t q = 0; q < n; ++q) {
       table.said[q] = sends.number[q];
-      table.said[n + q] = gets.number[q];
-      most = std::max({most, sends.bytes[q], gets.bytes[q]});
+      table.said[n + q] = receives.number[q];
+      most = std::max({most, sends.bytes[q], receives.bytes[q]});
       table.route.sent[q] = sends.bytes[q];
       table.route.sent_at[q] = sends.begin[q];
-      table.route.got[q] = gets.bytes[q];
-      table.route.got_at[q] = gets.begin[q];
+      table.route.got[q] = receives.bytes[q];
+      table.route.got_at[q] = receives.begin[q];
     }
     table.said[2 * n] = most;
     largest_ = std::max(largest_, most);
@@ -297,12 +340,12 @@ class transfer_group {
     };
     const std::size_t sent = append(sends.segments);
     const std::size_t sent_pages = append(sends.pages);
-    const std::size_t got = append(gets.segments);
-    const std::size_t got_pages = append(gets.pages);
+    const std::size_t got = append(receives.segments);
+    const std::size_t got_pages = append(receives.pages);
     memory_.reserve(memory_.size() + 1);  // what throws, throws before
     auto* memory = static_cast<std::byte*>(provider_->allocate(r, image.size()));
     if (memory == nullptr) {
-      return {errc::out_of_resources, "messages: no memory for tables of " +
+      return {errc::out_of_resources, "transfers: no memory for tables of " +
                                           std::to_string(image.size()) + " bytes on rank " +
                                           std::to_string(r)};
     }
@@ -313,50 +356,49 @@ class transfer_group {
           reinterpret_cast<const std::uint32_t*>(memory + pages)};
     };
     table.sends = table_at(sent, sent_pages);
-    table.gets = table_at(got, got_pages);
+    table.receives = table_at(got, got_pages);
     std::memcpy(image.data(), &table, sizeof(table));
     if (!provider_->write(r, memory, image.data(), image.size())) {
       return {errc::cuda_failure,
-              "messages: the tables of rank " + std::to_string(r) + " could not be written"};
+              "transfers: the tables of rank " + std::to_string(r) + " could not be written"};
     }
     tables_[at] = reinterpret_cast<const detail::transfer_table<n>*>(memory);
     return {};
   }
 
-  /// Whether what any rank sends any other is what that one gets.
-  [[nodiscard]] error match(const std::array<rank_messages, n>& all) {
+  /// Whether what any rank sends any other is what that one receives.
+  [[nodiscard]] error match(const std::array<rank_transfers, n>& all) {
     std::uint64_t hash = 0;
     for (int from = 0; from < n; ++from) {
       for (int to = 0; to < n; ++to) {
         const auto& sends = all[static_cast<std::size_t>(from)].sends;
-        const auto& gets = all[static_cast<std::size_t>(to)].gets;
+        const auto& receives = all[static_cast<std::size_t>(to)].receives;
         const std::string pair =
             "rank " + std::to_string(from) + " to rank " + std::to_string(to) + ": ";
         std::size_t i = 0;
         std::size_t k = 0;
         for (int number = 0;; ++number) {
-          while (i < sends.size() && sends[i].peer != to) ++i;
-          while (k < gets.size() && gets[k].peer != from) ++k;
-          if (i == sends.size() && k == gets.size()) break;
-          if (i == sends.size() || k == gets.size()) {
-            return detail::bad_argument(pair +
-                                        (k == gets.size() ? "more messages are sent than got"
-                                                          : "more messages are got than "
-                                                            "sent") +
-                                        "; each needs both ends");
+          while (i < sends.size() && sends[i].peer() != to) ++i;
+          while (k < receives.size() && receives[k].peer() != from) ++k;
+          if (i == sends.size() && k == receives.size()) break;
+          if (i == sends.size() || k == receives.size()) {
+            return detail::bad_argument(
+                pair + (k == receives.size()
+                            ? "more is sent than received; every send needs a receive"
+                            : "more is received than sent; every receive needs a "
+                              "send"));
           }
           const auto& sent = sends[i++];
-          const auto& got = gets[k++];
-          if (sent.type != got.type || sent.count.value() != got.count.value()) {
-            return detail::bad_argument(pair + "message " + std::to_string(number) +
-                                        " is sent as " + std::to_string(sent.count.value()) +
-                                        " elements and got as " +
-                                        std::to_string(got.count.value()) +
-                                        (sent.type == got.type ? "" : ", of another type") +
-                                        "; both ends need the same type and count");
+          const auto& received = receives[k++];
+          if (!sent.matches(received)) {
+            const bool same_count = sent.count().value() == received.count().value();
+            return detail::bad_argument(
+                pair + "transfer " + std::to_string(number) + " is sent as " +
+                std::to_string(sent.count().value()) + " elements and received as " +
+                std::to_string(received.count().value()) + (same_count ? " of another type" : "") +
+                "; both ends need the same type and count");
           }
-          hash = detail::spread(hash + sent.type);
-          hash = detail::spread(hash + sent.count.value() + 1);
+          hash = sent.number(hash);
         }
         hash = detail::spread(hash + 1);
       }
@@ -371,7 +413,7 @@ class transfer_group {
   std::vector<std::pair<int, void*>> memory_;  ///< of the tables, by rank
   std::array<const detail::transfer_table<n>*, n> tables_{};
   std::size_t expected_ = 0;
-  std::size_t largest_ = 0;  ///< of the messages that it has
+  std::size_t largest_ = 0;  ///< of the parts that it has
   bool matched_ = false;
   std::uint64_t number_ = 0;
   std::uint64_t team_ = 0;
@@ -382,14 +424,14 @@ class transfer_group {
 /// transfer_group::make(), of all ranks or of one.
 template <class Team>
 [[nodiscard]] outcome<transfer_group<Team>> make_transfer_group(
-    Team& team, const std::array<rank_messages, Team::size>& messages) {
-  return transfer_group<Team>::make(team, messages);
+    Team& team, const std::array<rank_transfers, Team::size>& transfers) {
+  return transfer_group<Team>::make(team, transfers);
 }
 template <class Team>
 [[nodiscard]] outcome<transfer_group<Team>> make_transfer_group(const rank_handle<Team>& rank,
-                                                                const rank_messages& messages,
-                                                                std::size_t expected) {
-  return transfer_group<Team>::make(rank, messages, expected);
+                                                                const rank_transfers& transfers,
+                                                                element_count expected) {
+  return transfer_group<Team>::make(rank, transfers, expected);
 }
 
 }  // namespace peerfold

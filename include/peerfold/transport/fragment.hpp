@@ -118,19 +118,18 @@ concept stores_unaligned_packs =
       store.store_pack_unaligned(i, value);
     };
 
-/// A load or store functor that makes one for a tile's elements alone, functor.within(begin,
-/// count), which can do with less for each pack.
+/// A load or store functor that makes one for the elements of a tile alone, functor.for_tile(x),
+/// which can do with less for each pack, and also gives and takes those that are not aligned.
 template <class Functor>
-concept goes_by_tiles =
-    requires(const Functor& functor, const tile& x) { functor.within(x.begin, x.count); };
+concept goes_by_tiles = requires(const Functor& functor, const tile& x) { functor.for_tile(x); };
 
 namespace detail {
 
 /// The functor for tile x.
 template <class Functor>
-[[nodiscard]] PEERFOLD_HD decltype(auto) within(const Functor& functor, const tile& x) {
+[[nodiscard]] PEERFOLD_HD decltype(auto) for_tile(const Functor& functor, const tile& x) {
   if constexpr (goes_by_tiles<Functor>) {
-    return functor.within(x.begin, x.count);
+    return functor.for_tile(x);
   } else {
     return (functor);
   }
@@ -171,7 +170,7 @@ PEERFOLD_HD inline Fragment load_fragment(const Group& group, const tile& x, con
   Fragment result;
   if constexpr (holds_many<Fragment>) result = {};
   uint32_t whole = 0;
-  const auto& load = detail::within(load_all, x);
+  const auto& load = detail::for_tile(load_all, x);
   using functor = stl::remove_cvref_t<decltype(load)>;
   if constexpr (loads_packs<functor, pack>) {
     const auto lane = static_cast<uint32_t>(group.lane());
@@ -223,7 +222,7 @@ struct lane_destination {
 template <class Pack, class Group, class Store>
 [[nodiscard]] PEERFOLD_HD auto destination_of(const Group& group, const tile& x,
                                               const Store& store) {
-  const auto& there = detail::within(store, x);
+  const auto& there = detail::for_tile(store, x);
   using functor = stl::remove_cvref_t<decltype(there)>;
   uint32_t whole = 0;
   if constexpr (stores_packs<functor, Pack>) {

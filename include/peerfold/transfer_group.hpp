@@ -1,13 +1,14 @@
 /// \file
-/// Grouped sends and receives: any number of messages between any ranks, under way together.
+/// Grouped sends and receives: any number of transfers between any ranks, under way together.
 ///
-///   auto halo = pf::make_transfer_group(rank, {{pf::message_to(left, edge, n)},          // once
-///                                              {pf::message_from(right, ghost, n)}}, bytes);
+///   auto halo = pf::make_transfer_group(rank, {{pf::transfer_to(left, edge, n)},         // once
+///                                              {pf::transfer_from(right, ghost, n)}}, bytes);
 ///   pf::send_recv(rank, halo, options);                              // every step, in graphs too
 ///
-/// All ranks of the team call, also those that have no messages. Where ranks made their groups
-/// themselves, they tell each other in the call what they send and get, which takes 2 us: messages
-/// that do not match end in a fault on both ranks, before anything is written.
+/// All ranks of the team call, also those that have no transfers. Where ranks made their groups
+/// themselves, they tell each other in the call what they send and receive, which takes 2 us: where
+/// that does not match the call ends in a fault on every rank, before the two ranks write anything,
+/// and one of them at least reports it and names the other.
 ///
 /// Who calls, ordering, streams, graphs and what is refused: as all_reduce.hpp says.
 #pragma once
@@ -40,7 +41,7 @@ namespace peerfold {
 
 namespace detail {
 
-/// A group of messages as one block of one rank runs it.
+/// A group of transfers as one block of one rank runs it.
 template <policy P, int N>
 struct transfers_body {
   static constexpr bool takes_pieces = false;
@@ -53,7 +54,7 @@ struct transfers_body {
   struct heard {
     uint64_t of[N][transfer_table<N>::words];
     uint64_t most;  ///< bytes of the largest part
-    int unmatched;  ///< the rank whose messages do not match this one's; -1: none
+    int unmatched;  ///< the rank whose transfers do not match this one's; -1: none
 
     PEERFOLD_HD void judge(int rank) noexcept {
       most = 0;
@@ -88,15 +89,15 @@ struct transfers_body {
       actual = transport::tiling{said.most, tiles.share(), 1};
     }
     transport_type<Context> t{c};
-    const bool done = algorithm::exchange(c, t, actual, table->route, true,
-                                          algorithm::load_segments<std::uint8_t>{{}, table->sends},
-                                          algorithm::store_segments<std::uint8_t>{{}, table->gets});
+    const bool done = algorithm::exchange(
+        c, t, actual, table->route, true, algorithm::load_segments<std::uint8_t>{{}, table->sends},
+        algorithm::store_segments<std::uint8_t>{{}, table->receives});
     t.close();
     return done;
   }
 };
 
-/// Runs a group's messages of ranks [first, last).
+/// Runs a group's transfers of ranks [first, last).
 template <class Policies, class Team>
 outcome<> run_transfers_of_group(Team& team, int first, int last, const transfer_group<Team>& group,
                                  const call_options& options) {
@@ -104,14 +105,14 @@ outcome<> run_transfers_of_group(Team& team, int first, int last, const transfer
   if (error reason = check_call(team, group.expected(), 1, options)) {
     return refuse(std::move(reason));
   }
-  if (error reason = check_group(team, first, last, group, "messages")) {
+  if (error reason = check_group(team, first, last, group, "transfers")) {
     return refuse(std::move(reason));
   }
   const policy selected = select_exchange(which, Team::size, group.expected(), false);
   return with_policy<which, Policies>(options, selected, [&]<policy P>() {
     using body = transfers_body<P, Team::size>;
     call_signature call = signature_of<P, std::uint8_t>(which);
-    call.parts_table = parts_table_of(parts_kind::messages, group.number());
+    call.parts_table = parts_table_of(parts_kind::transfers, group.number());
     return launch_bodies(team, first, last, group.expected(), 1, call, options,
                          [&](std::size_t r, const transport::tiling& tiles) {
                            return body{tiles, group.table(static_cast<int>(r)), group.matched()};
@@ -121,7 +122,7 @@ outcome<> run_transfers_of_group(Team& team, int first, int last, const transfer
 
 }  // namespace detail
 
-/// All ranks of the team at once: every message of the group is copied to where it is got.
+/// All ranks of the team at once: every transfer of the group is copied to where it is received.
 template <class Policies = exchange_policies, class Team>
 outcome<> send_recv(Team& team, const transfer_group<Team>& group,
                     const call_options& options = {}) {
