@@ -46,6 +46,13 @@ TEST_CASE("a report of a busy channel says what to do") {
              Contains("channel 1") && Contains("in use") && Contains("order"));
 }
 
+TEST_CASE("a report of transfers that do not match names both ranks") {
+  auto report = report_of(pf::fault_kind::unmatched);
+  report.rank = 4;
+  report.peer = 6;
+  CHECK_THAT(pf::to_string(report), Contains("rank 4") && Contains("between it and rank 6"));
+}
+
 TEST_CASE("a status collects reports") {
   pf::team_status status;
   CHECK(status.ok());
@@ -107,4 +114,21 @@ TEST_CASE("element types and operators have their names") {
   CHECK_THAT((said_of<std::int16_t, pf::bit_and>()), Contains("7 int16, bit_and"));
   CHECK_THAT((said_of<std::uint16_t, pf::bit_xor>()), Contains("7 uint16, bit_xor"));
   CHECK_THAT((said_of<pf::value_index<float>, pf::argmin>()), Contains("another type, argmin"));
+}
+
+TEST_CASE("what is said of a call tells how its parts are known") {
+  const auto said = [](pf::parts_kind kind) {
+    pf::call_signature call;
+    call.which = pf::collective::send_recv;
+    call.count = 7;
+    call.element = pf::type_number<std::uint8_t>();
+    call.parts_table = pf::parts_table_of(kind, 0x1234'5678'9abc'def0u);
+    CHECK(pf::parts_of_call(call) == kind);
+    return pf::to_string(call);
+  };
+  CHECK_THAT(said(pf::parts_kind::equal), Contains("send_recv of 7 uint8"));
+  CHECK_THAT(said(pf::parts_kind::unequal), Contains("of up to 7 uint8 in unequal parts"));
+  CHECK_THAT(said(pf::parts_kind::exchanged), Contains("of about 7 uint8 in unequal parts"));
+  CHECK_THAT(said(pf::parts_kind::tensors), Contains("of a group of 7 uint8"));
+  CHECK_THAT(said(pf::parts_kind::transfers), Contains("of a group of transfers, about 7 uint8"));
 }

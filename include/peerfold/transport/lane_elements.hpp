@@ -14,6 +14,12 @@ namespace peerfold::transport {
 
 namespace detail {
 
+/// Whether a fold of two ranks is a packed sum.
+template <class T, class Op, class Finish, class Range>
+inline constexpr bool is_packed_sum = false;
+template <class T>
+inline constexpr bool is_packed_sum<T, sum, round_to<T>, every_rank> = arch::has_packed_sum<T>;
+
 /// Room for a trivially copyable value, which may have no default constructor.
 template <class T>
 union room_for {
@@ -46,8 +52,7 @@ class lane_elements {
   /// Whether packs of two ranks are summed as they are.
   template <class Op, class Finish, class Range>
   static constexpr bool sums_packs =
-      Context::size == 2 && arch::has_packed_sum<element_type> && stl::same_as<Op, sum> &&
-      stl::same_as<Finish, round_to<element_type>> && stl::same_as<Range, every_rank>;
+      Context::size == 2 && detail::is_packed_sum<element_type, Op, Finish, Range>;
 
   /// Folds pack i of the tile, this lane's u-th, rank by rank: not all are held at once. Of its
   /// elements the first `held` are there.
