@@ -132,64 +132,9 @@ class gpu_place::ranks {
                              const std::array<Body, N>& bodies, int first, int last,
                              const call_options& options) {
     static_assert(std::is_trivially_copyable_v<Body>, "functors travel to kernels by value");
-    device_guard guard;
-    for (const int device : devices_) {
-      if (error reason = kernel_of<N, 1, Body>::entry.load(device, guard)) return reason;
-      if (error reason = kernel_of<N, together_in<N, Body>, Body>::entry.load(device, guard))
-        return reason;
-    }
-    const bool team_call = last - first == size() && size() > 1;
-    if (team_call && options.stream) {
-      return {errc::invalid_argument,
-              "options.stream: a team's call runs on the team's own streams; leave it unset, or "
-              "call for each rank"};
-    }
-    // Calls of the team are launched one after another, so that all devices see them in one order.
-    std::unique_lock<std::shared_mutex> alone{launching_, std::defer_lock};
-    std::shared_lock<std::shared_mutex> beside{launching_, std::defer_lock};
-    team_call ? alone.lock() : beside.lock();
-    std::unique_lock<std::mutex> turn;
-    if (!team_call) {
-      if (error reason = check_shared_device(channel, first, options)) return reason;
-      turn = std::unique_lock{use_of(channel, first).turn};
-    }
-
-    std::array<ranks_together, N> launches;
-    std::size_t devices = 0;
-    for (int r = first; r < last; ++r) {
-      const auto same = std::find_if(launches.begin(), launches.begin() + devices,
-                                     [&](const auto& l) { return device(l.rank[0]) == device(r); });
-      if (same == launches.begin() + devices) {
-        same->stream.stream = options.stream ? *options.stream : stream(r);
-        ++devices;
-      }
-      same->rank[same->count++] = r;
-    }
-    constexpr int most = together_in<N, Body>;
-    for (std::size_t i = 0; i < devices; ++i) {
-      if (launches[i].count <= most) continue;
-      return {errc::invalid_argument, "functors and arguments: " + std::to_string(sizeof(Body)) +
-                                          " bytes a rank; " + std::to_string(most) +
-                                          " ranks of a device have room in one launch, not " +
-                                          std::to_string(launches[i].count)};
-    }
-    if (error reason = admit(channel, launches, devices, guard)) return reason;
-    for (std::size_t i = 0; i < devices; ++i) {
-      error reason = cuda_failure(guard.set(device(launches[i].rank[0])), "selecting a device");
-      bool enqueued = i > 0;
-      if (!reason) {
-        reason = launches[i].count == 1
-                     ? launch_together<1>(channel, plan, bodies, launches[i], enqueued)
-                     : launch_together<together_in<N, Body>>(channel, plan, bodies, launches[i],
-                                                             enqueued);
-      }
-      if (reason) {
-        // What runs already would wait for the rest of this call.
-        if (enqueued && !launches[i].stream.capturing()) abort();
-        return reason;
-      }
-    }
-    return {};
+    return launch_kernels(channel, plan, kernel_of<N, 1, Body>::entry,
+                          kernel_of<N, together_in<N, Body>, Body>::entry,
+                          reinterpret_cast<const std::byte*>(bodies.data()), first, last, options);
   }
 
   /// Makes running calls return, and those that have not begun.
@@ -331,28 +276,97 @@ class gpu_place::ranks {
     return {};
   }
 
-  /// Enqueues ranks of one device as one kernel.
-  template <int Count, class Body>
-  [[nodiscard]] error launch_together(int channel, const launch_plan& plan,
-                                      const std::array<Body, N>& bodies,
-                                      const ranks_together& together, bool& enqueued) {
-    auto arguments = arguments_of<Count>(view(channel), bodies, plan.call);
-    for (int l = 0; l < together.count; ++l) {
-      const int q = together.rank[l];
-      arguments.local[l] = view_of(q, channel);
-      arguments.local[l].digest = digest_of(plan.call);
-      std::memcpy(&arguments.body[l], &bodies[static_cast<std::size_t>(q)], sizeof(Body));
+  /// launch() for any kernel: `one` of one rank of a device, and `several` of more.
+  [[nodiscard]] error launch_kernels(int channel, const launch_plan& plan, kernel_entry& one,
+                                     kernel_entry& several, const std::byte* bodies, int first,
+                                     int last, const call_options& options) {
+    device_guard guard;
+    for (const int device : devices_) {
+      if (error reason = one.load(device, guard)) return reason;
+      if (error reason = several.load(device, guard)) return reason;
     }
+    const bool team_call = last - first == size() && size() > 1;
+    if (team_call && options.stream) {
+      return {errc::invalid_argument,
+              "options.stream: a team's call runs on the team's own streams; leave it unset, or "
+              "call for each rank"};
+    }
+    // Calls of the team are launched one after another, so that all devices see them in one order.
+    std::unique_lock<std::shared_mutex> alone{launching_, std::defer_lock};
+    std::shared_lock<std::shared_mutex> beside{launching_, std::defer_lock};
+    team_call ? alone.lock() : beside.lock();
+    std::unique_lock<std::mutex> turn;
+    if (!team_call) {
+      if (error reason = check_shared_device(channel, first, options)) return reason;
+      turn = std::unique_lock{use_of(channel, first).turn};
+    }
+
+    std::array<ranks_together, N> launches;
+    std::size_t devices = 0;
+    for (int r = first; r < last; ++r) {
+      const auto same = std::find_if(launches.begin(), launches.begin() + devices,
+                                     [&](const auto& l) { return device(l.rank[0]) == device(r); });
+      if (same == launches.begin() + devices) {
+        same->stream.stream = options.stream ? *options.stream : stream(r);
+        ++devices;
+      }
+      same->rank[same->count++] = r;
+    }
+    const int most = several.together();
+    for (std::size_t i = 0; i < devices; ++i) {
+      if (launches[i].count <= most) continue;
+      return {errc::invalid_argument,
+              "functors and arguments: " + std::to_string(one.arguments().body_bytes) +
+                  " bytes a rank; " + std::to_string(most) +
+                  " ranks of a device have room in one launch, not " +
+                  std::to_string(launches[i].count)};
+    }
+    if (error reason = admit(channel, launches, devices, guard)) return reason;
+    for (std::size_t i = 0; i < devices; ++i) {
+      error reason = cuda_failure(guard.set(device(launches[i].rank[0])), "selecting a device");
+      bool enqueued = i > 0;
+      if (!reason) {
+        reason = launch_together(channel, plan, launches[i].count == 1 ? one : several, bodies,
+                                 launches[i], enqueued);
+      }
+      if (reason) {
+        // What runs already would wait for the rest of this call.
+        if (enqueued && !launches[i].stream.capturing()) abort();
+        return reason;
+      }
+    }
+    return {};
+  }
+
+  /// Enqueues ranks of one device as one kernel.
+  [[nodiscard]] error launch_together(int channel, const launch_plan& plan,
+                                      const kernel_entry& kernel, const std::byte* bodies,
+                                      const ranks_together& together, bool& enqueued) {
+    const argument_layout& at = kernel.arguments();
+    alignas(128) std::byte bytes[most_argument_bytes];
+    const auto put = [&](std::size_t offset, const void* value, std::size_t size) {
+      std::memcpy(bytes + offset, value, size);
+    };
+    for (int l = 0; l < together.count; ++l) {
+      const auto q = static_cast<std::size_t>(together.rank[l]);
+      const auto i = static_cast<std::size_t>(l);
+      sync::rank_view<N> local = view_of(together.rank[l], channel);
+      local.digest = digest_of(plan.call);
+      put(i * sizeof local, &local, sizeof local);
+      put(at.body + i * at.body_bytes, bodies + q * at.body_bytes, at.body_bytes);
+    }
+    const sync::channel_view<N> shared = view(channel);
+    put(at.channel, &shared, sizeof shared);
+    put(at.call, &plan.call, sizeof plan.call);
+    void* arguments[] = {bytes};
     cudaLaunchConfig_t config{};
     config.gridDim =
         dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(together.count));
     config.blockDim = dim3(static_cast<unsigned>(plan.width));
-    config.dynamicSmemBytes =
-        kernel_of<N, Count, Body>::entry.shared_bytes_on(device(together.rank[0]));
+    config.dynamicSmemBytes = kernel.shared_bytes_on(device(together.rank[0]));
     config.stream = together.stream.stream;
-    if (error reason =
-            cuda_failure(cudaLaunchKernelEx(&config, &collective_kernel<N, Count, Body>, arguments),
-                         "launching a collective")) {
+    if (error reason = cuda_failure(cudaLaunchKernelExC(&config, kernel.function(), arguments),
+                                    "launching a collective")) {
       return reason;
     }
     enqueued = true;
@@ -405,16 +419,6 @@ class gpu_place::ranks {
       }
     }
     return {};
-  }
-
-  /// Functors may be neither default-constructible nor assignable; so they start as copies.
-  template <int Count, class Body>
-  [[nodiscard]] static kernel_arguments<N, Count, Body> arguments_of(
-      const sync::channel_view<N>& channel, const std::array<Body, N>& bodies,
-      const call_signature& call) {
-    return [&]<std::size_t... L>(std::index_sequence<L...>) {
-      return kernel_arguments<N, Count, Body>{{}, {bodies[L]...}, channel, call};
-    }(std::make_index_sequence<Count>{});
   }
 
   /// Whether all work of the team has ended; see the destructor.

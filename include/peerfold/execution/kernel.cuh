@@ -49,6 +49,29 @@ inline constexpr int together_in = [] {
   return static_cast<int>(more + 1 < most_together ? more + 1 : most_together);
 }();
 
+/// Where those arguments lie, in bytes from the first: so that one launch in host code does for all
+/// kernels.
+struct argument_layout {
+  std::size_t body;        ///< of the first rank
+  std::size_t body_bytes;  ///< of one rank
+  std::size_t channel;
+  std::size_t call;
+  std::size_t bytes;
+};
+template <int N, int Count, class Body>
+inline constexpr argument_layout argument_layout_of = [] {
+  using arguments = kernel_arguments<N, Count, Body>;
+  constexpr auto align = [](std::size_t at, std::size_t to) { return (at + to - 1) / to * to; };
+  argument_layout at{};
+  at.body = align(sizeof(arguments::local), alignof(Body));
+  at.body_bytes = sizeof(Body);
+  at.channel = align(at.body + sizeof(arguments::body), alignof(sync::channel_view<N>));
+  at.call = align(at.channel + sizeof(arguments::channel), alignof(call_signature));
+  at.bytes = align(at.call + sizeof(arguments::call), alignof(arguments));
+  static_assert(alignof(arguments) <= 128, "functors: aligned to 128 bytes at most");
+  return at;
+}();
+
 template <int N, int Count, class Body>
 __global__ void __launch_bounds__(most_threads, 1)
     collective_kernel(const __grid_constant__ kernel_arguments<N, Count, Body> arguments) {
@@ -100,18 +123,24 @@ inline constexpr std::size_t most_local_bytes = 4096;
 /// kernel at its first launch otherwise, which may wait for kernels that wait for that launch.
 class kernel_entry {
  public:
-  kernel_entry(const void* function, std::size_t argument_bytes, std::size_t shared_bytes,
-               int ranks) noexcept
+  kernel_entry(const void* function, const argument_layout& arguments, std::size_t shared_bytes,
+               int ranks, int together) noexcept
       : function_{function},
-        argument_bytes_{argument_bytes},
+        arguments_{arguments},
         shared_bytes_{shared_bytes},
-        ranks_{ranks} {
+        ranks_{ranks},
+        together_{together} {
     next_ = head().load(std::memory_order_relaxed);
     while (!head().compare_exchange_weak(next_, this, std::memory_order_release)) {
     }
   }
   kernel_entry(const kernel_entry&) = delete;
   kernel_entry& operator=(const kernel_entry&) = delete;
+
+  [[nodiscard]] const void* function() const noexcept { return function_; }
+  [[nodiscard]] const argument_layout& arguments() const noexcept { return arguments_; }
+  /// The most ranks of one launch.
+  [[nodiscard]] int together() const noexcept { return together_; }
 
   /// Loads the kernel on a device, once, with the local memory that it needs, and launches it:
   /// whatever a first launch waits for has been then.
@@ -165,7 +194,7 @@ class kernel_entry {
   [[nodiscard]] cudaError_t launch_idle(std::size_t shared) const {
     void* state = nullptr;
     cudaError_t status = idle_state(state);
-    std::vector<std::byte> bytes(argument_bytes_);
+    std::vector<std::byte> bytes(arguments_.bytes);
     std::memcpy(bytes.data(), &state, sizeof state);
     void* arguments[] = {bytes.data()};
     if (status == cudaSuccess) {
@@ -197,9 +226,10 @@ class kernel_entry {
   }
 
   const void* function_;
-  std::size_t argument_bytes_;
+  argument_layout arguments_;
   std::size_t shared_bytes_;  ///< dynamic, a block
   int ranks_;
+  int together_;
   kernel_entry* next_ = nullptr;
   std::atomic<uint64_t> loaded_{0};
 };
@@ -207,9 +237,12 @@ class kernel_entry {
 /// The entry of a collective kernel; naming it puts the kernel on the list.
 template <int N, int Count, class Body>
 struct kernel_of {
+  static_assert(argument_layout_of<N, Count, Body>.bytes ==
+                sizeof(kernel_arguments<N, Count, Body>));
+
   static inline kernel_entry entry{
       reinterpret_cast<const void*>(&collective_kernel<N, Count, Body>),
-      sizeof(kernel_arguments<N, Count, Body>), Body::shared_bytes, N};
+      argument_layout_of<N, Count, Body>, Body::shared_bytes, N, Count};
 };
 
 }  // namespace peerfold::execution

@@ -58,6 +58,24 @@ template <policy P, element T, class Op, class Finish>
   return call;
 }
 
+/// Enters in a plan for `count` elements what all ranks must agree on: `call`, and how it was made.
+[[nodiscard]] inline error enter_call(launch_plan& plan, std::size_t count, int parts,
+                                      const call_signature& call) {
+  constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
+  if (count / plan.tiles.share() >= most_shares) {
+    return bad_argument("count: " + std::to_string(count) + " elements are more than " +
+                        std::to_string(most_shares) + " tiles of " +
+                        std::to_string(plan.tiles.share()) + "; split the call");
+  }
+  plan.call = call;
+  plan.call.count = count;
+  plan.call.blocks = static_cast<std::uint16_t>(plan.blocks);
+  plan.call.share = plan.tiles.share();
+  plan.call.lanes = static_cast<std::uint16_t>(plan.width);
+  plan.call.parts = static_cast<std::uint16_t>(parts);
+  return {};
+}
+
 /// Launches ranks [first, last): make(r, tiles) is the body of rank r, where a tile of the
 /// message of `count` elements has `parts` shares. `call` is what ranks must agree on beside that.
 template <class Team, class Make>
@@ -73,18 +91,7 @@ template <class Team, class Make>
   launch_plan plan = make_plan<typename body::template transport_type<context>>(
       count, static_cast<std::uint32_t>(parts), shape, blocks, ranks.narrowest(), ranks.widest(),
       body::takes_pieces);
-  constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
-  if (count / plan.tiles.share() >= most_shares) {
-    return bad_argument("count: " + std::to_string(count) + " elements are more than " +
-                        std::to_string(most_shares) + " tiles of " +
-                        std::to_string(plan.tiles.share()) + "; split the call");
-  }
-  plan.call = call;
-  plan.call.count = count;
-  plan.call.blocks = static_cast<std::uint16_t>(plan.blocks);
-  plan.call.share = plan.tiles.share();
-  plan.call.lanes = static_cast<std::uint16_t>(plan.width);
-  plan.call.parts = static_cast<std::uint16_t>(parts);
+  if (error reason = enter_call(plan, count, parts, call)) return reason;
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
     // What no rank has is the last one's: it is not launched.
     const auto last_rank = static_cast<std::size_t>(team.rank_count() - 1);
