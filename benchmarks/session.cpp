@@ -136,7 +136,7 @@ void session::measure_rivals() {
   compare_with(
       "one_shot/packet", [this] { return rivals::make_one_shot_packet(ranks_); }, 0, mib);
   compare_with(
-      "two_shot/store", [this] { return rivals::make_two_shot_push(ranks_); }, mib,
+      "two_shot/store", [this] { return rivals::make_two_shot_push(ranks_); }, 0,
       all_.how.max_bytes);
   print_comparisons(all_.comparisons);
 }
