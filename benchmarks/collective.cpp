@@ -58,14 +58,14 @@ std::string_view op_column(collective which, reduction op) {
 }
 int root_column(collective which) { return is_rooted(which) ? root : -1; }
 
-std::vector<std::string_view> policies_of(collective which, bool symmetric) {
+std::vector<std::string_view> policies_of(collective which, bool symmetric, bool sentinels) {
   std::vector<std::string_view> names;
   const auto add = [&](const auto& list) {
     for (const peerfold::policy& p : list) names.push_back(to_string(p));
   };
   if (symmetric && !takes_symmetric(which)) return names;
   if (which == collective::all_reduce) {
-    add(peerfold::every_policy::list);
+    sentinels ? add(peerfold::floating_policies::list) : add(peerfold::every_policy::list);
   } else if (which == collective::barrier) {
     add(peerfold::policies<peerfold::one_shot_packet>::list);
   } else if (which == collective::reduce) {
@@ -81,8 +81,8 @@ std::vector<std::string_view> policies_of(collective which, bool symmetric) {
   return names;
 }
 
-bool has_policy(collective which, std::string_view policy, bool symmetric) {
-  const std::vector<std::string_view> names = policies_of(which, symmetric);
+bool has_policy(collective which, std::string_view policy, bool symmetric, bool sentinels) {
+  const std::vector<std::string_view> names = policies_of(which, symmetric, sentinels);
   if (policy == to_string(peerfold::automatic)) return !names.empty();
   return std::ranges::find(names, policy) != names.end();
 }

@@ -71,11 +71,12 @@ struct copying_policies<collective::broadcast, true> {
                          peerfold::direct_store, peerfold::direct_bulk, peerfold::two_shot_store>;
 };
 
-// The names of its policies in memory of that kind, none where it has no form for it.
-std::vector<std::string_view> policies_of(collective which, bool symmetric);
+// The names of its policies in memory of that kind, none where it has no form for it; with those
+// that need floating-point elements and a rank count that is compiled in, or without.
+std::vector<std::string_view> policies_of(collective which, bool symmetric, bool sentinels);
 
 // Whether it has the policy there; automatic is every collective's.
-bool has_policy(collective which, std::string_view policy, bool symmetric);
+bool has_policy(collective which, std::string_view policy, bool symmetric, bool sentinels);
 
 // To whom a rank of a send_recv sends: a shift around a ring.
 PEERFOLD_HD constexpr int next_rank(int rank, int ranks) { return (rank + 1) % ranks; }

@@ -43,6 +43,7 @@ constexpr std::string_view name_of(element type) {
 constexpr std::size_t bytes_of(element type) {
   return element_table[static_cast<std::size_t>(type)].bytes;
 }
+constexpr bool is_floating(element type) { return type != element::int32; }
 constexpr std::string_view name_of(reduction op) {
   return reduction_table[static_cast<std::size_t>(op)].name;
 }

@@ -74,7 +74,7 @@ std::vector<collective> parse_collectives(const std::vector<std::string>& words)
 
 void require_policies(const options& values) {
   for (const collective which : values.which) {
-    const auto names = policies_of(which, takes_symmetric(which));
+    const auto names = policies_of(which, takes_symmetric(which), true);
     for (const std::string& policy : values.policies) {
       if (policy == to_string(peerfold::automatic)) continue;
       require(std::ranges::find(names, policy) != names.end(),

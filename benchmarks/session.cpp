@@ -104,22 +104,23 @@ std::unique_ptr<implementation> session::make_peerfold(const std::string& policy
 }
 
 void session::measure_peerfold() {
+  const bool sentinels = is_floating(ranks_.type) && !all_.how.run_time_ranks;
   std::vector<std::string> policies = all_.how.policies;
   if (policies.empty()) {
     policies.emplace_back("automatic");
-    for (const auto name : policies_of(ranks_.which, takes_symmetric(ranks_.which))) {
+    for (const auto name : policies_of(ranks_.which, takes_symmetric(ranks_.which), sentinels)) {
       policies.emplace_back(name);
     }
   }
   for (const std::string& policy : policies) {
     for (const bool symmetric : {true, false}) {
       if (symmetric ? !all_.how.symmetric : !all_.how.ordinary) continue;
-      if (has_policy(ranks_.which, policy, symmetric)) {
+      if (has_policy(ranks_.which, policy, symmetric, sentinels)) {
         measure_table(*make_peerfold(policy, symmetric));
       } else if (!all_.how.policies.empty()) {
         const std::string memory = symmetric ? "symmetric" : "ordinary";
         print_skipped("peerfold " + policy + ", " + memory + " memory",
-                      "it has no such form for that memory");
+                      "it has no such form for that memory, or for these elements");
       }
     }
   }

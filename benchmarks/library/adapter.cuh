@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
+#include <type_traits>
 
 #include "../runtime.hpp"
 #include "instances.hpp"
@@ -37,7 +38,9 @@ template <collective Which, class T, class Op, class Team, class... Memory>
 void call(Team& team, const peerfold::call_options& options, Memory&... memory) {
   using copied = typename copying_policies<Which, sizeof...(Memory) < 3>::list;
   if constexpr (Which == collective::all_reduce) {
-    peerfold::all_reduce(team, memory..., Op{}, options);
+    using list = std::conditional_t<peerfold::carries_sentinels<Team::size, T>,
+                                    peerfold::floating_policies, peerfold::every_policy>;
+    peerfold::all_reduce<list>(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::reduce_scatter) {
     peerfold::reduce_scatter(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::all_gather) {

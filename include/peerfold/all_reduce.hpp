@@ -81,21 +81,25 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
                          const std::array<Load, Team::size>& loads, const Op& op,
                          const Finish& finish, const std::array<Store, Team::size>& stores,
                          const call_options& options) {
-  const policy selected = select_all_reduce(team.rank_count(), count.value() * sizeof(T));
-  return with_policy<collective::all_reduce, Policies>(options, selected, [&]<policy P>() {
-    if constexpr (runs_along_tree(P)) {
-      return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
-                                                            loads, op, finish, stores, options);
-    } else {
-      using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
-      const int parts = P.algorithm == algorithm_id::one_shot ? 1 : team.rank_count();
-      const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
-      return launch_bodies(team, first, last, count.value(), parts, call, options,
-                           [&](std::size_t r, const transport::tiling& tiles) {
-                             return body{tiles, loads[r], op, finish, stores[r]};
-                           });
-    }
-  });
+  constexpr int n = Team::size;
+  const policy selected =
+      select_all_reduce(team.rank_count(), count.value() * sizeof(T), takes_sentinel<T, Op, n>);
+  using list = all_reduce_policies_t<Policies, T, Op, n>;
+  return with_policy<collective::all_reduce, list, carries_sentinels<n, T>>(
+      options, selected, [&]<policy P>() {
+        if constexpr (runs_along_tree(P)) {
+          return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
+                                                                loads, op, finish, stores, options);
+        } else {
+          using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
+          const int parts = P.algorithm == algorithm_id::one_shot ? 1 : team.rank_count();
+          const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
+          return launch_bodies(team, first, last, count.value(), parts, call, options,
+                               [&](std::size_t r, const transport::tiling& tiles) {
+                                 return body{tiles, loads[r], op, finish, stores[r]};
+                               });
+        }
+      });
 }
 
 }  // namespace detail
@@ -106,7 +110,7 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
 /// finished element on every rank, once. None is called for anything but elements of the message.
 /// Functors are copied to where they run: trivially copyable, and on GPUs callable on the device;
 /// they must not throw.
-template <class Policies = every_policy, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_all_reduce(Team& team, element_count count,
                                const std::array<Load, Team::size>& loads, const Op& op,
@@ -121,7 +125,7 @@ outcome<> transform_all_reduce(Team& team, element_count count,
 }
 
 /// One rank's part of the same, with its own load and store functors.
-template <class Policies = every_policy, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_all_reduce(const rank_handle<Team>& rank, element_count count, const Load& load,
                                const Op& op, const Finish& finish, const Store& store,
@@ -137,7 +141,7 @@ outcome<> transform_all_reduce(const rank_handle<Team>& rank, element_count coun
 
 /// All ranks of the team at once, in ordinary memory: `count` elements at in[r] and out[r] of every
 /// rank r, in memory that rank r reaches.
-template <class Policies = every_policy, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> all_reduce(Team& team, const std::array<const T*, Team::size>& in,
                      const std::array<T*, Team::size>& out, element_count count, const Op& op,
                      const call_options& options = {}) {
@@ -155,7 +159,7 @@ outcome<> all_reduce(Team& team, const std::array<const T*, Team::size>& in,
 }
 
 /// One rank's part, in ordinary memory of that rank: `count` elements at `in` and `out`.
-template <class Policies = every_policy, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> all_reduce(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                      const Op& op, const call_options& options = {}) {
   if (error reason = detail::check_call(rank.team(), count, sizeof(T), options)) {
@@ -174,7 +178,7 @@ outcome<> all_reduce(const rank_handle<Team>& rank, const T* in, T* out, element
 
 /// All ranks of the team at once, from symmetric memory to symmetric memory of the same size;
 /// two-shot policies write results straight into the peers' memory.
-template <class Policies = every_policy, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> all_reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                      symmetric_buffer<T, N, Tag>& out, const Op& op,
                      const call_options& options = {}) {
@@ -191,14 +195,14 @@ outcome<> all_reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag
 }
 
 /// The same in place.
-template <class Policies = every_policy, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> all_reduce(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer, const Op& op,
                      const call_options& options = {}) {
   return all_reduce<Policies>(team, buffer, buffer, op, options);
 }
 
 /// One rank's part, from symmetric memory to symmetric memory of the same size.
-template <class Policies = every_policy, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> all_reduce(const rank_handle<team<N, Place, Tag>>& rank,
                      const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                      const Op& op, const call_options& options = {}) {

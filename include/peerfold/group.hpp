@@ -146,10 +146,11 @@ outcome<> all_reduce_group(Team& team, int first, int last, const tensor_group<T
     return refuse(std::move(reason));
   }
   const policy selected = select_all_reduce(team.rank_count(), group.bytes());
-  return with_policy<collective::all_reduce, Policies>(options, selected, [&]<policy P>() {
-    static_assert(!runs_along_tree(P), "groups have no policies along trees");
-    return launch_group<P>(team, first, last, group, op, options);
-  });
+  return with_policy<collective::all_reduce, Policies, carries_sentinels<Team::size, Ts...>>(
+      options, selected, [&]<policy P>() {
+        static_assert(!runs_along_tree(P), "groups have no policies along trees");
+        return launch_group<P>(team, first, last, group, op, options);
+      });
 }
 
 }  // namespace detail

@@ -215,7 +215,7 @@ template <class Team, class S, class T, std::size_t M>
 /// One rank's part of an all-reduce (all_reduce.hpp) over rows: as many elements in `in` as in
 /// `out`, taken row by row, in whatever shapes; in place where both are the same. What is
 /// written is apart from all else, with the gaps between its rows.
-template <class Policies = every_policy, class Team, class S, element T, class Op>
+template <class Policies = automatic_policies, class Team, class S, element T, class Op>
   requires std::same_as<std::remove_const_t<S>, T>
 outcome<> all_reduce(const rank_handle<Team>& rank, const rows<S>& in, const rows<T>& out,
                      const Op& op, const call_options& options = {}) {
@@ -230,7 +230,7 @@ outcome<> all_reduce(const rank_handle<Team>& rank, const rows<S>& in, const row
 }
 
 /// All ranks of the team at once: in[r] and out[r] of every rank r, all with as many elements.
-template <class Policies = every_policy, class Team, class S, element T, class Op>
+template <class Policies = automatic_policies, class Team, class S, element T, class Op>
   requires std::same_as<std::remove_const_t<S>, T>
 outcome<> all_reduce(Team& team, const std::array<rows<S>, Team::size>& in,
                      const std::array<rows<T>, Team::size>& out, const Op& op,

@@ -117,6 +117,15 @@ PEERFOLD_HD inline void store_release(W* address, W value) noexcept {
   }
 }
 
+/// A release and an acquire of all that this thread has accessed, by whatever it accesses next.
+PEERFOLD_HD inline void fence() noexcept {
+#if PEERFOLD_DEVICE_PASS
+  asm volatile("fence.acq_rel.sys;" ::: "memory");
+#elif !defined(__CUDACC_RTC__) && !PEERFOLD_THREAD_SANITIZER
+  std::atomic_thread_fence(std::memory_order_acq_rel);
+#endif
+}
+
 /// Writes a word of this rank's own memory and returns what was there, in one step. Never on a
 /// peer's memory: not every pair of GPUs has native peer atomics.
 PEERFOLD_HD inline uint32_t exchange_local(uint32_t* address, uint32_t value) noexcept {

@@ -51,6 +51,18 @@
 #endif
 #endif
 
+/// 1 where ThreadSanitizer watches, which knows no fences.
+#if defined(__SANITIZE_THREAD__)
+#define PEERFOLD_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PEERFOLD_THREAD_SANITIZER 1
+#endif
+#endif
+#if !defined(PEERFOLD_THREAD_SANITIZER)
+#define PEERFOLD_THREAD_SANITIZER 0
+#endif
+
 namespace peerfold {
 
 /// The standard library of this translation unit: NVRTC has libcu++ only.

@@ -9,9 +9,11 @@ namespace peerfold::execution {
 /// All threads of the block, x only. Used on the device; constants also by the host's plans.
 struct block_group {
   /// Packs of a fragment that a lane holds, in registers: one packet is the least latency; four
-  /// packs of 16 bytes keep enough stores and loads under way to fill a link.
+  /// packs of 16 bytes keep enough stores and loads under way to fill a link. Of sentinels two are
+  /// for messages that are more than a line a lane (decision 18).
   static constexpr int packet_packs = 1;
   static constexpr int store_packs = 4;
+  static constexpr int sentinel_packs = 2;
   static constexpr uint32_t polls_between_looks = 1024;
 
   [[nodiscard]] PEERFOLD_HD int lane() const noexcept {

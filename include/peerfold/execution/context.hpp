@@ -170,6 +170,10 @@ class context {
     report_fault();
   }
 
+  /// How many messages the block has sent in this kernel that nothing orders but the data
+  /// themselves; for transports to count.
+  [[nodiscard]] PEERFOLD_HD uint32_t& unordered_messages() noexcept { return unordered_messages_; }
+
   PEERFOLD_HD void delay(sync::delay_site site, uint64_t message) const noexcept {
     sync::maybe_delay(channel_.delay_seed, site, rank(), block_, message);
   }
@@ -236,6 +240,7 @@ class context {
   uint32_t ticket_ = 0;
   uint32_t started_from_ = 0;
   uint32_t found_ = 0;
+  uint32_t unordered_messages_ = 0;
   int awaited_ = -1;  ///< with the numbers, what the wait was for that ended in a fault
   uint32_t expected_ = 0;
   uint32_t seen_ = 0;

@@ -178,6 +178,7 @@ class gpu_place::ranks {
     for (const int count : blocks) {
       plan_.add(sync::shape_channel(
           plan_.extent, count, static_cast<std::uint32_t>(most_threads * block_group::packet_packs),
+          static_cast<std::uint32_t>(most_threads * block_group::sentinel_packs),
           options.staging_bytes));
     }
   }
@@ -245,6 +246,10 @@ class gpu_place::ranks {
       if (status == cudaSuccess) {
         status = cudaMemcpyAsync(arena + layout.begin, image.data(), layout.packets,
                                  cudaMemcpyHostToDevice, stream);
+      }
+      if (status == cudaSuccess) {
+        status = cudaMemsetAsync(arena + layout.begin + layout.sentinels, 0xff,
+                                 layout.sentinel_ring_bytes(), stream);
       }
       // Kernels of any stream come next, and the image goes.
       if (status == cudaSuccess) status = cudaStreamSynchronize(stream);

@@ -44,6 +44,7 @@ class thread_group {
   /// Packs of a fragment that a lane holds (on its stack).
   static constexpr int packet_packs = 256;
   static constexpr int store_packs = 256;
+  static constexpr int sentinel_packs = 256;
   static constexpr std::uint32_t polls_between_looks = 64;
 
   thread_group(voting_barrier& barrier, int lane, int width) noexcept

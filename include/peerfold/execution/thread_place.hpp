@@ -168,6 +168,7 @@ class thread_place::ranks {
       plan_.add(
           sync::shape_channel(plan_.extent, channel.blocks == 0 ? 1 : channel.blocks,
                               static_cast<std::uint32_t>(workers_ * thread_group::packet_packs),
+                              static_cast<std::uint32_t>(workers_ * thread_group::sentinel_packs),
                               options.staging_bytes));
     }
   }
@@ -182,7 +183,7 @@ class thread_place::ranks {
       }
       std::memset(arena, 0, plan_.bytes);
       for (const auto& layout : plan_.channels) {
-        sync::write_initial_state<N>(arena + layout.begin, layout, options.first_sequence);
+        sync::initialise_region<N>(arena + layout.begin, layout, options.first_sequence);
       }
     }
 #if PEERFOLD_EXCEPTIONS

@@ -27,10 +27,10 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 
 /// A plan for `count` elements over `Transport`, in tiles of `parts` shares, for at most
 /// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest
-/// lanes that hold the message at once, with four packs each where fragments have room for them:
-/// what a lane does once a tile costs as much as several packs. Tiles too hold four packs a lane,
-/// but fewer (one at least) where less than a quarter of the blocks would have a tile. Measured on
-/// 2 H200 (docs/decisions/0008).
+/// lanes that hold the message at once, with packs_a_lane packs each where fragments have room for
+/// them: what a lane does once a tile costs as much as several packs. Tiles too hold so many packs
+/// a lane, but fewer (one at least) where less than a quarter of the blocks would have a tile.
+/// Measured on 2 H200 (docs/decisions/0008).
 ///
 /// If `pieces`, a message of a transport that can carries several tiles where every block has many:
 /// what is done once a message, above all the wait for stores to arrive, takes as long as moving a
@@ -40,7 +40,7 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
                                 int max_blocks, int narrowest, int widest,
                                 bool pieces = false) noexcept {
   constexpr uint32_t pack = Transport::pack_type::size;
-  constexpr size_t deep = std::min(4, Transport::fragment_type::packs);
+  constexpr size_t deep = std::min(Transport::traits.packs_a_lane, Transport::fragment_type::packs);
   constexpr size_t line = 8;  // packs of 16 bytes: shares start on a line of 128 bytes
   const size_t packs = std::max<size_t>(1, divide_up(divide_up(count, parts), pack));
   const auto blocks = static_cast<size_t>(max_blocks);

@@ -11,7 +11,7 @@
 namespace peerfold {
 
 enum class algorithm_id : uint8_t { automatic, one_shot, two_shot, direct, chain, tree };
-enum class transport_id : uint8_t { automatic, packet, store, bulk };
+enum class transport_id : uint8_t { automatic, packet, store, bulk, sentinel };
 
 /// How a collective is to be carried out. All but trees that fold are reproducible: the bits of the
 /// result do not depend on which one ran (see policy_traits).
@@ -28,6 +28,11 @@ inline constexpr policy one_shot_store{algorithm_id::one_shot, transport_id::sto
 inline constexpr policy two_shot_packet{algorithm_id::two_shot, transport_id::packet};
 inline constexpr policy two_shot_store{algorithm_id::two_shot, transport_id::store};
 
+/// For folds of floating-point elements; compiled where they are named, and where automatic may
+/// take them.
+inline constexpr policy one_shot_sentinel{algorithm_id::one_shot, transport_id::sentinel};
+inline constexpr policy two_shot_sentinel{algorithm_id::two_shot, transport_id::sentinel};
+
 inline constexpr policy direct_store{algorithm_id::direct, transport_id::store};
 inline constexpr policy direct_bulk{algorithm_id::direct, transport_id::bulk};
 
@@ -40,26 +45,29 @@ inline constexpr policy chain_store{algorithm_id::chain, transport_id::store};
 inline constexpr policy tree_packet{algorithm_id::tree, transport_id::packet};
 inline constexpr policy tree_store{algorithm_id::tree, transport_id::store};
 
-/// Every policy of all_reduce that lets each rank send to every other.
+/// Every policy of all_reduce, of elements of any type, that lets each rank send to every other.
 inline constexpr std::array all_policies{one_shot_packet, one_shot_store, two_shot_packet,
                                          two_shot_store};
 /// Every policy of any collective.
-inline constexpr std::array known_policies{
-    one_shot_packet, one_shot_store, two_shot_packet, two_shot_store, direct_store,
-    direct_bulk,     chain_packet,   chain_store,     tree_packet,    tree_store};
+inline constexpr std::array known_policies{one_shot_packet, one_shot_store,    two_shot_packet,
+                                           two_shot_store,  direct_store,      direct_bulk,
+                                           chain_packet,    chain_store,       tree_packet,
+                                           tree_store,      one_shot_sentinel, two_shot_sentinel};
 
 /// "one_shot/packet" and the like, or "automatic"; what names no policy: "one_shot/automatic".
 constexpr std::string_view to_string(const policy& p) noexcept {
-  constexpr std::string_view names[6][4] = {
-      {"automatic", "automatic/packet", "automatic/store", "automatic/bulk"},
-      {"one_shot/automatic", "one_shot/packet", "one_shot/store", "one_shot/bulk"},
-      {"two_shot/automatic", "two_shot/packet", "two_shot/store", "two_shot/bulk"},
-      {"direct/automatic", "direct/packet", "direct/store", "direct/bulk"},
-      {"chain/automatic", "chain/packet", "chain/store", "chain/bulk"},
-      {"tree/automatic", "tree/packet", "tree/store", "tree/bulk"}};
+  constexpr std::string_view names[6][5] = {
+      {"automatic", "automatic/packet", "automatic/store", "automatic/bulk", "automatic/sentinel"},
+      {"one_shot/automatic", "one_shot/packet", "one_shot/store", "one_shot/bulk",
+       "one_shot/sentinel"},
+      {"two_shot/automatic", "two_shot/packet", "two_shot/store", "two_shot/bulk",
+       "two_shot/sentinel"},
+      {"direct/automatic", "direct/packet", "direct/store", "direct/bulk", "direct/sentinel"},
+      {"chain/automatic", "chain/packet", "chain/store", "chain/bulk", "chain/sentinel"},
+      {"tree/automatic", "tree/packet", "tree/store", "tree/bulk", "tree/sentinel"}};
   const auto a = static_cast<std::size_t>(p.algorithm);
   const auto t = static_cast<std::size_t>(p.transport);
-  return a < 6 && t < 4 ? names[a][t] : "(no policy)";
+  return a < 6 && t < 5 ? names[a][t] : "(no policy)";
 }
 
 /// The policy of that name; nothing if there is none.
@@ -86,7 +94,11 @@ struct policies {
   }
 };
 
+/// Of all_reduce, of elements of any type.
 using every_policy = policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store>;
+/// Of all_reduce, of floating-point elements.
+using floating_policies = policies<one_shot_packet, one_shot_sentinel, one_shot_store,
+                                   two_shot_packet, two_shot_sentinel, two_shot_store>;
 /// Of the collectives that take one step, in memory of any kind.
 using exchange_policies = policies<one_shot_packet, one_shot_store>;
 /// Of reduce, and of broadcast in ordinary memory.

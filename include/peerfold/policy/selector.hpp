@@ -4,36 +4,106 @@
 
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
+#include <peerfold/core/element.hpp>
+#include <peerfold/core/rank.hpp>
+#include <peerfold/core/reduction_op.hpp>
 #include <peerfold/policy/policy.hpp>
+#include <peerfold/transport/sentinel.hpp>
+
+#include <array>
+#include <utility>
 
 namespace peerfold {
 
-/// Upper ends, in bytes of the message, of the ranges in which a policy is the fastest, in this
-/// order; above the last, two_shot/store.
-struct all_reduce_crossover {
-  size_t one_shot_packet;
-  size_t two_shot_packet;
-  size_t one_shot_store;
+/// A policy, and the largest message, in bytes, for which it is the fastest; behind smaller ones of
+/// the same table. 0: for none.
+struct policy_range {
+  policy fastest;
+  size_t up_to = 0;
 };
 
-/// Measured on 2 H200 (benchmarks/results); for more ranks scaled by the bytes that each sends.
-constexpr all_reduce_crossover all_reduce_crossover_of(int ranks) noexcept {
+/// How all-reduce is done among `ranks` ranks; `sentinel`, where elements and operator allow for it
+/// (see takes_sentinel). Measured on 2 H100 and H200 (benchmarks/results); for more ranks scaled by
+/// the bytes that each sends.
+constexpr std::array<policy_range, 4> all_reduce_ranges(int ranks, bool sentinel) noexcept {
   constexpr size_t kib = 1024;
-  if (ranks <= 2) return {512 * kib, 0, 4096 * kib};
-  if (ranks <= 4) return {128 * kib, 1024 * kib, 0};
-  if (ranks <= 8) return {64 * kib, 512 * kib, 0};
-  return {512 * kib / static_cast<size_t>(ranks), 512 * kib, 0};
+  constexpr size_t any = ~size_t{0};
+  const auto n = static_cast<size_t>(ranks);
+  if (sentinel) {
+    if (ranks <= 2) {
+      return {
+          {{one_shot_packet, 32 * kib}, {one_shot_sentinel, 4096 * kib}, {two_shot_store, any}}};
+    }
+    return {{{one_shot_packet, 64 * kib / n},
+             {one_shot_sentinel, 512 * kib / n},
+             {two_shot_sentinel, 4096 * kib},
+             {two_shot_store, any}}};
+  }
+  if (ranks <= 2) {
+    return {{{one_shot_packet, 512 * kib}, {one_shot_store, 4096 * kib}, {two_shot_store, any}}};
+  }
+  const size_t most = ranks <= 4 ? 1024 * kib : 512 * kib;
+  return {{{one_shot_packet, 512 * kib / n}, {two_shot_packet, most}, {two_shot_store, any}}};
 }
 
 /// The policy for an all-reduce of `bytes` bytes among `ranks` ranks. All are reproducible, so the
-/// choice never changes a bit of the result.
-constexpr policy select_all_reduce(int ranks, size_t bytes) noexcept {
-  const all_reduce_crossover limit = all_reduce_crossover_of(ranks);
-  if (bytes <= limit.one_shot_packet) return one_shot_packet;
-  if (bytes <= limit.two_shot_packet) return two_shot_packet;
-  if (bytes <= limit.one_shot_store) return one_shot_store;
+/// choice never changes a bit of the result (but of NaNs).
+constexpr policy select_all_reduce(int ranks, size_t bytes, bool sentinel = false) noexcept {
+  for (const policy_range& range : all_reduce_ranges(ranks, sentinel)) {
+    if (bytes <= range.up_to) return range.fastest;
+  }
   return two_shot_store;
 }
+
+/// Whether sentinels can carry elements of these types between N ranks.
+template <int N, element... Ts>
+inline constexpr bool carries_sentinels =
+    counts_ranks_early<N> && (transport::has_sentinel<Ts> && ...);
+
+/// Whether automatic may take sentinels for an all-reduce: of floating-point elements by operators
+/// of the library, as a functor of the caller's might tell one NaN from another.
+template <element T, class Op, int N>
+inline constexpr bool takes_sentinel = carries_sentinels<N, T> && detail::is_builtin<Op>;
+
+/// In place of a list: the policies that automatic may stand for, which depends on rank count,
+/// elements and operator.
+struct automatic_policies {};
+
+namespace detail {
+
+template <int N, bool Sentinel, class Indices>
+struct policies_in_ranges;
+template <int N, bool Sentinel, size_t... I>
+struct policies_in_ranges<N, Sentinel, std::index_sequence<I...>> {
+  static constexpr auto ranges = all_reduce_ranges(N, Sentinel);
+  using type = policies<ranges[I].fastest...>;
+};
+template <int N, bool Sentinel>
+inline constexpr size_t used_ranges = [] {
+  size_t used = 0;
+  for (const policy_range& range : all_reduce_ranges(N, Sentinel)) used += range.up_to != 0 ? 1 : 0;
+  return used;
+}();
+
+template <class Policies, element T, class Op, int N>
+struct all_reduce_policies {
+  using type = Policies;
+};
+template <element T, class Op, int N>
+struct all_reduce_policies<automatic_policies, T, Op, N>
+    : policies_in_ranges<N, takes_sentinel<T, Op, N>,
+                         std::make_index_sequence<used_ranges<N, takes_sentinel<T, Op, N>>>> {};
+/// As many ranks as there may be.
+template <element T, class Op>
+struct all_reduce_policies<automatic_policies, T, Op, run_time_ranks> {
+  using type = every_policy;
+};
+
+}  // namespace detail
+
+/// `Policies`, or what automatic_policies stands for in an all-reduce.
+template <class Policies, element T, class Op, int N>
+using all_reduce_policies_t = typename detail::all_reduce_policies<Policies, T, Op, N>::type;
 
 /// The policy for a collective beside all-reduce that moves `bytes` bytes from a rank to another;
 /// `direct`, where outputs are in symmetric memory and nothing is folded. Measured on 2 H200; that

@@ -29,19 +29,24 @@ constexpr bool has_policy(collective which, const policy& p) noexcept {
     return false;
   }
   switch (p.algorithm) {
-    case algorithm_id::one_shot: return p.transport != transport_id::bulk;
+    case algorithm_id::one_shot:
+      if (p.transport == transport_id::sentinel) return is_reduction(which);
+      return p.transport != transport_id::bulk;
     case algorithm_id::two_shot:
+      if (p.transport == transport_id::sentinel) {
+        return which == collective::all_reduce || which == collective::reduce;
+      }
       return p.transport != transport_id::bulk &&
              (which == collective::all_reduce || which == collective::reduce ||
               which == collective::broadcast);
     case algorithm_id::chain:
     case algorithm_id::tree:
-      return p.transport != transport_id::bulk &&
+      return p.transport != transport_id::bulk && p.transport != transport_id::sentinel &&
              (which == collective::all_reduce || which == collective::reduce ||
               which == collective::broadcast);
     case algorithm_id::direct:
-      return p.transport != transport_id::packet && !is_reduction(which) &&
-             which != collective::send_recv && which != collective::barrier;
+      return p.transport != transport_id::packet && p.transport != transport_id::sentinel &&
+             !is_reduction(which) && which != collective::send_recv && which != collective::barrier;
     case algorithm_id::automatic: break;
   }
   return false;

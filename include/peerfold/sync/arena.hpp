@@ -3,8 +3,7 @@
 /// alike, so a peer's word is found by the peer's base address and an offset that everyone knows.
 ///
 /// An arena is the poison words, then a region a channel: for every block its own state, the flags
-/// that its peers write, and the rings of slots that its peers fill
-/// (packet and store transport).
+/// that its peers write, and the rings of slots that its peers fill, a kind a transport.
 #pragma once
 
 #include <peerfold/arch/ordered_access.hpp>
@@ -15,15 +14,19 @@
 
 namespace peerfold::sync {
 
-/// Slots of a ring: powers of two. transport/packet.hpp and store_flag.hpp say why so many.
+/// Slots of a ring: powers of two. packet.hpp, store_flag.hpp and sentinel.hpp of transport/ say
+/// why so many.
 inline constexpr unsigned packet_slots = 2;
 inline constexpr unsigned store_slots = 8;
+inline constexpr unsigned sentinel_slots = 4;
 
 /// What all ranks agree on when a team comes together.
 struct channel_shape {
   int blocks = 0;             ///< blocks a rank may use
   uint32_t packet_lines = 0;  ///< 16-byte lines a packet slot holds
   uint32_t store_bytes = 0;   ///< bytes a store slot holds, a multiple of 16
+  /// 16-byte lines a sentinel slot holds beside its header, a multiple of 8; 0: there are none.
+  uint32_t sentinel_lines = 0;
 };
 
 /// Where one block stands with one peer.
@@ -33,6 +36,14 @@ struct alignas(16) pair_sequence {
   uint32_t credit;    ///< number of the last message that the peer has released, as far as is
                       ///< known, as flags have it; for transports with credits
   uint32_t calls;     ///< calls so far, by transports with flags
+};
+
+/// Where one block stands with all peers together, by sentinels: everybody sends everybody a
+/// message.
+struct alignas(16) common_sequence {
+  uint64_t last;   ///< the last message sent and received
+  uint32_t lines;  ///< how many lines of it are to be wiped, the most of any peer
+  uint32_t unused;
 };
 
 /// The numbers of a pair, read by lane `lane` of `width`. All lanes read the same, but the compiler
@@ -64,6 +75,7 @@ template <int N>
 struct alignas(64) block_state {
   pair_sequence packet[most_others<N>];
   pair_sequence store[most_others<N>];
+  common_sequence sentinel;
   uint32_t busy;  ///< 1 while a kernel uses the block
 };
 
@@ -79,6 +91,8 @@ struct region_layout : rank_extent<N> {
   size_t packets = 0;
   size_t flags = 0;
   size_t stores = 0;
+  size_t sentinels = 0;
+  uint32_t sentinel_lines = 0;  ///< as in the shape
 
   PEERFOLD_HD block_state<N>* state(stl::byte* region, int block) const noexcept {
     return reinterpret_cast<block_state<N>*>(region) + block;
@@ -99,17 +113,33 @@ struct region_layout : rank_extent<N> {
   PEERFOLD_HD size_t store_ring(int block, int rank, int peer) const noexcept {
     return stores + static_cast<size_t>(ring(block, rank, peer) * store_slots) * store_bytes;
   }
+  PEERFOLD_HD size_t sentinel_ring(int block, int rank, int peer) const noexcept {
+    return sentinels +
+           static_cast<size_t>(ring(block, rank, peer) * sentinel_slots) * sentinel_bytes();
+  }
+  /// Bytes before the first line of a sentinel slot; its header is the first of them.
+  static constexpr uint32_t sentinel_header = 128;
+
   PEERFOLD_HD uint32_t packet_slot(uint64_t message) const noexcept {
     return static_cast<unsigned>(message) % packet_slots * packet_bytes();
   }
   PEERFOLD_HD uint32_t store_slot(uint64_t message) const noexcept {
     return static_cast<unsigned>(message) % store_slots * store_bytes;
   }
+  PEERFOLD_HD uint32_t sentinel_slot(uint64_t message) const noexcept {
+    return static_cast<unsigned>(message) % sentinel_slots * sentinel_bytes();
+  }
 
  protected:
   /// Bytes of a packet slot.
   PEERFOLD_HD constexpr uint32_t packet_bytes() const noexcept {
     return packet_lines * static_cast<uint32_t>(sizeof(arch::word_pair));
+  }
+
+  /// Bytes of a sentinel slot.
+  PEERFOLD_HD constexpr uint32_t sentinel_bytes() const noexcept {
+    if (sentinel_lines == 0) return 0;
+    return sentinel_header + sentinel_lines * static_cast<uint32_t>(sizeof(arch::word_pair));
   }
 
   /// The number of a ring in `rank`'s region.
@@ -142,11 +172,19 @@ struct channel_layout : region_layout<N> {
     this->flags = (count * sizeof(block_state<N>) + line - 1) / line * line;
     this->packets = align(this->flags + count * line);
     this->stores = align(this->packets + rings * packet_slots * this->packet_bytes());
-    end = begin + align(this->stores + rings * store_slots * this->store_bytes);
+    this->sentinels = align(this->stores + rings * store_slots * this->store_bytes);
+    this->sentinel_lines = agreed.sentinel_lines;
+    end = begin + align(this->sentinels + sentinel_ring_bytes());
+  }
+
+  /// Bytes of all rings of sentinels, which start out as ones.
+  [[nodiscard]] PEERFOLD_HD constexpr size_t sentinel_ring_bytes() const noexcept {
+    const auto rings = static_cast<size_t>(blocks * others_of<N>(*this));
+    return rings * sentinel_slots * this->sentinel_bytes();
   }
 
   [[nodiscard]] PEERFOLD_HD constexpr channel_shape shape() const noexcept {
-    return {blocks, this->packet_lines, this->store_bytes};
+    return {blocks, this->packet_lines, this->store_bytes, this->sentinel_lines};
   }
 
  private:

@@ -25,6 +25,9 @@ PEERFOLD_HD constexpr packet_mark mark_of(uint32_t message, const call_digest& d
   return {number | digest.low, number | digest.high};
 }
 
+/// A word of a sentinel slot to which nothing has come.
+inline constexpr uint64_t nothing_yet = ~uint64_t{0};
+
 /// Whether the marks of two words are of different messages, and whether they are of one message of
 /// different calls.
 PEERFOLD_HD constexpr bool another_number(uint32_t a, uint32_t b) noexcept {

@@ -17,6 +17,7 @@
 #include <peerfold/transport/movers.hpp>
 #include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/peers.hpp>
+#include <peerfold/transport/sentinel.hpp>
 #include <peerfold/transport/store_flag.hpp>
 
 #include <cstddef>
@@ -26,9 +27,10 @@ namespace peerfold::detail {
 
 /// The transport that a policy names.
 template <policy P, element T, class Context, class Peers = transport::every_peer>
-using transport_of =
-    stl::conditional_t<P.transport == transport_id::packet, transport::packet<T, Context, Peers>,
-                       transport::store_flag<T, Context, Peers>>;
+using transport_of = stl::conditional_t<
+    P.transport == transport_id::packet, transport::packet<T, Context, Peers>,
+    stl::conditional_t<P.transport == transport_id::sentinel, transport::sentinel<T, Context>,
+                       transport::store_flag<T, Context, Peers>>>;
 
 /// A copying collective as one block of one rank runs it.
 template <element T, policy P, collective Which, class Route, class Peers, class Load, class Store>

@@ -120,8 +120,8 @@ template <collective Which, policy P, element T, class Team, class Load, class O
 }
 
 /// Calls launch.template operator()<P>() with the policy of the options, or the selected one where
-/// they leave it open.
-template <collective Which, class Policies, class Launch>
+/// they leave it open. `Sentinels`: whether the elements can be carried by sentinels.
+template <collective Which, class Policies, bool Sentinels = false, class Launch>
 outcome<> with_policy(const call_options& options, policy selected, const Launch& launch) {
   policy chosen = options.policy;
   if (chosen == automatic) {
@@ -131,7 +131,9 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
       const auto first_that = [](const auto& is_fit) {
         return std::find_if(Policies::list.begin(), Policies::list.end(), is_fit);
       };
-      const auto same_bits = [](const policy& p) { return is_reproducible(Which, p); };
+      const auto same_bits = [](const policy& p) {
+        return is_reproducible(Which, p) && (Sentinels || p.transport != transport_id::sentinel);
+      };
       auto first = first_that([&](const policy& p) {
         return same_bits(p) && !runs_along_tree(p) && p.transport == selected.transport;
       });
@@ -152,13 +154,19 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
     return refuse({errc::invalid_argument, "options.policy: " + std::string{to_string(chosen)} +
                                                " is not among those that this call was compiled "
                                                "for: " +
-                                               names});
+                                               names + "; list it in the call's policies<...>"});
   }
   error reason;
   Policies::dispatch(chosen, [&]<policy P>() {
     static_assert(has_policy(Which, P),
                   "a policy of the list is none of this collective's (docs/policies.md)");
-    reason = launch.template operator()<P>();
+    if constexpr (Sentinels || P.transport != transport_id::sentinel) {
+      reason = launch.template operator()<P>();
+    } else {
+      reason = bad_argument("options.policy: " + std::string{to_string(P)} +
+                            " is for floating-point elements, and rank counts known when the call "
+                            "is compiled; choose another");
+    }
   });
   if (reason) return refuse(std::move(reason));
   return accept();
@@ -221,22 +229,23 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Store, Team::size>& stores,
                    const std::array<Range, Team::size>& ranges, const call_options& options) {
   const policy selected = select_exchange(Which, team.rank_count(), count * sizeof(T), false);
-  return with_policy<Which, Policies>(options, selected, [&]<policy P>() {
-    if constexpr (runs_along_tree(P)) {
-      return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,
-                                           stores, options);
-    } else {
-      using route = algorithm::route_of<Which>;
-      using body = fold_body<T, P, Which, route, Load, Op, Finish, Store, Range>;
-      const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
-      return launch_bodies(team, first, last, count, shares_of_tile(P, team.rank_count()), call,
-                           options, [&](std::size_t r, const transport::tiling& tiles) {
-                             const bool folds = !route::rooted || static_cast<int>(r) == root;
-                             return body{tiles,  route{count, root}, folds,    loads[r], op,
-                                         finish, stores[r],          ranges[r]};
-                           });
-    }
-  });
+  return with_policy<Which, Policies, carries_sentinels<Team::size, T>>(
+      options, selected, [&]<policy P>() {
+        if constexpr (runs_along_tree(P)) {
+          return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,
+                                               stores, options);
+        } else {
+          using route = algorithm::route_of<Which>;
+          using body = fold_body<T, P, Which, route, Load, Op, Finish, Store, Range>;
+          const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
+          return launch_bodies(team, first, last, count, shares_of_tile(P, team.rank_count()), call,
+                               options, [&](std::size_t r, const transport::tiling& tiles) {
+                                 const bool folds = !route::rooted || static_cast<int>(r) == root;
+                                 return body{tiles,  route{count, root}, folds,    loads[r], op,
+                                             finish, stores[r],          ranges[r]};
+                               });
+        }
+      });
 }
 
 template <class Load>

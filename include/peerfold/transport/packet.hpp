@@ -22,6 +22,7 @@
 #include <peerfold/transport/lane_elements.hpp>
 #include <peerfold/transport/peers.hpp>
 #include <peerfold/transport/traits.hpp>
+#include <peerfold/transport/unasked.hpp>
 
 namespace peerfold::transport {
 
@@ -357,7 +358,7 @@ class packet
       const bool of_another =
           sync::of_another_call(low, mark[k].low) ||
           sync::of_another_call(static_cast<uint32_t>(line[k].high >> 32), mark[k].high) ||
-          sent_by_store(first + k);
+          sent_otherwise(first + k);
       if (disagrees && !of_another) continue;
       awaited = peer(first + k);
       expected = mark[k].low >> 16;
@@ -367,11 +368,9 @@ class packet
     return c_.give_up(since, awaited, receipts_ > 1, expected, seen, disagrees);
   }
 
-  /// Whether the j-th other rank has sent a message by stores that this one never asked for, and
-  /// did so at the last look too: what it sent before would be here by now.
-  [[nodiscard]] PEERFOLD_HD bool sent_by_store(int j) noexcept {
-    const uint64_t flag = arch::load_acquire(c_.layout().flag(c_.region(0), c_.block(), peer(j)));
-    const bool sent = sync::completes(flag, c_.state().store[j].received + 1);
+  /// Whether the j-th other rank has sent something by another transport, and had at the last look.
+  [[nodiscard]] PEERFOLD_HD bool sent_otherwise(int j) noexcept {
+    const bool sent = store_is_there(c_, peer(j)) || sentinel_is_there(c_, peer(j));
     const bool before = suspected_.has(j);
     sent ? suspected_.add(j) : suspected_.remove(j);
     return sent && before;

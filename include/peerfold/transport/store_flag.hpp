@@ -21,6 +21,7 @@
 #include <peerfold/transport/lane_elements.hpp>
 #include <peerfold/transport/peers.hpp>
 #include <peerfold/transport/traits.hpp>
+#include <peerfold/transport/unasked.hpp>
 
 namespace peerfold::transport {
 
@@ -392,9 +393,8 @@ class store_flag
       if (arrived(seen)) return seen;
       if (!here) return seen;
       if (c_.may_poll(polls)) continue;
-      // Packets that this rank never asked for, at two looks: what came before would be here by
-      // now.
-      const bool sent = sent_by_packet(peer);
+      // Of another transport, at two looks: what came before would be here by now.
+      const bool sent = packet_is_there(c_, peer) || sentinel_is_there(c_, peer);
       if (c_.give_up(since, peer, receipts_ > 1, sync::wire(awaited),
                      static_cast<uint32_t>(seen) & 0xffffu, sent && suspected)) {
         here = false;
@@ -402,17 +402,6 @@ class store_flag
       }
       suspected = sent;
     }
-  }
-
-  /// Whether the next message of `peer` by packets is there.
-  [[nodiscard]] PEERFOLD_HD bool sent_by_packet(int peer) const noexcept {
-    const int j = sync::peer_index<n>(peer, c_.rank());
-    const uint64_t next = c_.state().packet[j].received + 1;
-    const auto& layout = c_.layout();
-    const auto* line = reinterpret_cast<const arch::word_pair*>(
-        c_.region(0) + layout.packet_ring(c_.block(), c_.rank(), peer) + layout.packet_slot(next));
-    const auto mark = static_cast<uint32_t>(arch::load_relaxed(line).low >> 32);
-    return !sync::another_number(mark, sync::mark_of(static_cast<uint32_t>(next), {}).low);
   }
 
   /// All lanes wait until the peer has released the slot of this message.

@@ -21,6 +21,7 @@ struct transport_traits {
   bool publishes_writes = false;  ///< commit() also publishes plain writes to peers' memory
   int slots = 0;                  ///< messages that may be under way to a peer
   int most_pieces = 1;            ///< tiles that one message may carry
+  int packs_a_lane = 4;           ///< that a lane should hold before plans add lanes
   int lag = 0;                    ///< messages that an algorithm should send ahead of receiving
 };
 
