@@ -12,7 +12,8 @@ namespace {
 
 std::string policy_names() {
   std::string names{to_string(peerfold::automatic)};
-  for (const auto policy : peerfold::all_policies) names.append("|").append(to_string(policy));
+  for (const auto policy : peerfold::floating_policies::list)
+    names.append("|").append(to_string(policy));
   return names;
 }
 

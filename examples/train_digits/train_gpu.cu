@@ -188,7 +188,7 @@ training_result train(const training_plan& plan, const std::vector<int>& devices
       for (int r = 0; r < N; ++r) networks[r].compute_gradient(steps[step].share(r, N));
       for (auto& watch : watches) watch.start_all_reduce(step);
       // Sum, not average: shares may differ in size, so the update divides by the whole batch's.
-      pf::all_reduce(team, gradients, pf::sum{}, options);
+      pf::all_reduce<pf::floating_policies>(team, gradients, pf::sum{}, options);
       for (auto& watch : watches) watch.end_all_reduce(step);
       for (auto& network : networks) network.update(steps[step].size());
     }

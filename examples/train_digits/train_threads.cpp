@@ -78,7 +78,7 @@ training_result train(const training_plan& plan, const data_set& data, progress&
         network.compute_gradient(batch.share(r, N));
         const auto start = clock::now();
         // Sum, not average: shares may differ in size, so the update divides by the whole batch's.
-        pf::all_reduce(rank, gradients, gradients, pf::sum{}, options);
+        pf::all_reduce<pf::floating_policies>(rank, gradients, gradients, pf::sum{}, options);
         watch.all_reduce += clock::now() - start;
         network.update(batch.size());
       }

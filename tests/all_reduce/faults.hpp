@@ -50,6 +50,11 @@ using fault_clock = std::chrono::steady_clock;
 /// Beside the wait budget: for threads that wait for a processor, sanitizers, loads of kernels.
 inline constexpr std::chrono::seconds slack{8};
 
+/// What these tests call by: all policies that a team of N ranks has for floats.
+template <int N>
+using tried_policies =
+    std::conditional_t<carries_sentinels<N, float>, floating_policies, every_policy>;
+
 /// `count` floats in and out of every rank; rank r's are all 2^r (of many ranks, they recur).
 template <class Place, int N>
 class fault_bench {
@@ -93,13 +98,13 @@ class fault_bench {
   }
   void call_rank(int r, const call_options& options) {
     const auto i = static_cast<std::size_t>(r);
-    all_reduce(team.rank(r), static_cast<const float*>(in[i]), out[i], count, peerfold::sum{},
-               place.rank_options(options, r));
+    all_reduce<tried_policies<N>>(team.rank(r), static_cast<const float*>(in[i]), out[i], count,
+                                  peerfold::sum{}, place.rank_options(options, r));
   }
   void call_team(const call_options& options = {}) {
     std::array<const float*, N> from{};
     std::copy(in.begin(), in.end(), from.begin());
-    all_reduce(team, from, out, count, peerfold::sum{}, options);
+    all_reduce<tried_policies<N>>(team, from, out, count, peerfold::sum{}, options);
   }
 
   /// Whether every rank holds `value` throughout.
@@ -154,7 +159,7 @@ template <class Place, int N>
 void absent_among(int ranks, report& result) {
   constexpr auto budget = Place::short_budget;
   int turn = 0;
-  for (const auto& chosen : all_policies) {
+  for (const auto& chosen : tried_policies<N>::list) {
     const int absent = turn++ % 2 == 0 ? ranks - 1 : 0;
     const std::string where =
         std::string{to_string(chosen)} + " without rank " + std::to_string(absent) + ": ";
@@ -208,7 +213,7 @@ void late_rank(report& result) {
   if (!Place::has(N)) return result.skip();
   fault_bench<Place, N> bench{fault_options(std::chrono::seconds{60})};
   std::vector<int> ranks = all_but(N, N);
-  for (const auto& chosen : all_policies) {
+  for (const auto& chosen : tried_policies<N>::list) {
     bench.call_ranks(ranks, on_channel(chosen, 0), result, [](int rank) {
       if (rank == N / 2) std::this_thread::sleep_for(std::chrono::milliseconds{150});
     });
@@ -222,7 +227,7 @@ void late_rank(report& result) {
 template <class Place, int N>
 void aborted_call(report& result) {
   if (!Place::has(N)) return result.skip();
-  for (const auto& chosen : all_policies) {
+  for (const auto& chosen : tried_policies<N>::list) {
     const std::string where = std::string{to_string(chosen)} + ": ";
     fault_bench<Place, N> bench{fault_options(std::chrono::minutes{10})};
     std::thread stopper{[&] {

@@ -20,7 +20,7 @@ bool add_float_sum() {
       registration("float sum", std::to_string(ranks) + " ranks, " + kind, run);
     };
     (add("ordinary memory", First + I,
-         &run_combination<Place, float, peerfold::sum, First + I, every_policy,
+         &run_combination<Place, float, peerfold::sum, First + I, floating_policies,
                           memory_kind::ordinary, true>),
      ...);
     (add("symmetric memory", First + I,

@@ -151,15 +151,16 @@ void run_functors(typename Place::template team<N>& team, std::size_t count,
   const typename Functors::op op{};
   const typename Functors::finish finish{};
   if (who == caller::team) {
-    transform_all_reduce(team, count, functors.first, op, finish, functors.second, options);
+    transform_all_reduce<every_policy>(team, count, functors.first, op, finish, functors.second,
+                                       options);
   } else {
     std::vector<std::thread> threads;
     for (int r = 0; r < N; ++r) {
       threads.emplace_back([&, r] {
         recording(result, "a rank call", [&] {
           const auto i = static_cast<std::size_t>(r);
-          transform_all_reduce(team.rank(r), count, functors.first[i], op, finish,
-                               functors.second[i], place.rank_options(options, r));
+          transform_all_reduce<every_policy>(team.rank(r), count, functors.first[i], op, finish,
+                                             functors.second[i], place.rank_options(options, r));
         });
       });
     }

@@ -29,7 +29,7 @@ void replayed_graph(report& result) {
   auto& team = bench.team;
   owned_graph graph;
   capture_team(team, graph, [&] {
-    for (const auto& chosen : all_policies) bench.call_team(on_channel(chosen, 1));
+    for (const auto& chosen : tried_policies<N>::list) bench.call_team(on_channel(chosen, 1));
   });
   result.check(bench.holds(0), "a call ran while it was captured");
   for (int round = 1; round <= 5; ++round) {
@@ -46,7 +46,7 @@ void replayed_graph(report& result) {
                  "a wrong sum in replay " + std::to_string(round));
     if (round % 2 == 0) bench.call_team(on_channel(one_shot_packet, 1));
     if (round == 3) bench.call_team(on_channel(two_shot_store, 1));
-    result.count(N * all_policies.size(), N * bench.count);
+    result.count(N * tried_policies<N>::size, N * bench.count);
   }
   result.check(bench.place.wait().empty(), "the device failed");
   result.check(team.status().ok(), team.status().to_string());
@@ -63,7 +63,7 @@ void graph_of_each_rank(report& result) {
     must(cudaSetDevice(bench.team.device(r)), "selecting a device");
     const cudaStream_t stream = bench.place.stream(r, 0);
     begin_capture(stream);
-    for (const auto& chosen : all_policies) bench.call_rank(r, on_channel(chosen, 0));
+    for (const auto& chosen : tried_policies<N>::list) bench.call_rank(r, on_channel(chosen, 0));
     graphs[static_cast<std::size_t>(r)].end(stream);
   }
   for (int round = 0; round < 3; ++round) {
@@ -75,7 +75,7 @@ void graph_of_each_rank(report& result) {
     }
     bench.place.wait();
     result.check(bench.holds(bench.sum), "a wrong sum");
-    result.count(N * all_policies.size(), N * bench.count);
+    result.count(N * tried_policies<N>::size, N * bench.count);
   }
   result.check(bench.team.status().ok(), bench.team.status().to_string());
 }
@@ -90,20 +90,22 @@ void alternating_streams(report& result) {
   bench.call_team(on_channel(one_shot_packet, 0));
   float expected = bench.sum;
   for (int round = 0; round < 12; ++round) {
-    const auto& chosen = all_policies[static_cast<std::size_t>(round) % all_policies.size()];
+    const auto& chosen =
+        tried_policies<N>::list[static_cast<std::size_t>(round) % tried_policies<N>::size];
     auto options = on_channel(chosen, 0);
     for (int r = 0; r < N; ++r) {
       auto* data = bench.out[static_cast<std::size_t>(r)];
       // A stream of every rank's own, in turn one of two.
       options.stream = bench.place.stream(r, round % 2);
-      all_reduce(team.rank(r), static_cast<const float*>(data), data, bench.count, peerfold::sum{},
-                 options);
+      all_reduce<tried_policies<N>>(team.rank(r), static_cast<const float*>(data), data,
+                                    bench.count, peerfold::sum{}, options);
     }
     expected *= N;
     if (round % 5 == 4) {
       std::array<const float*, N> from;
       std::copy(bench.out.begin(), bench.out.end(), from.begin());
-      all_reduce(team, from, bench.out, bench.count, peerfold::sum{}, on_channel(chosen, 0));
+      all_reduce<tried_policies<N>>(team, from, bench.out, bench.count, peerfold::sum{},
+                                    on_channel(chosen, 0));
       expected *= N;
     }
   }
@@ -125,8 +127,8 @@ void capture_conflict(report& result) {
   const auto call = [&](cudaStream_t stream, int channel) {
     auto options = on_channel(one_shot_packet, channel);
     options.stream = stream;
-    all_reduce(team.rank(0), static_cast<const float*>(bench.in[0]), bench.out[0], bench.count,
-               peerfold::sum{}, options);
+    all_reduce<tried_policies<N>>(team.rank(0), static_cast<const float*>(bench.in[0]),
+                                  bench.out[0], bench.count, peerfold::sum{}, options);
   };
   const auto conflict = [&](const std::string& what, std::initializer_list<std::string> needles,
                             auto&& f) {
@@ -201,9 +203,11 @@ void concurrent_team_calls(report& result) {
     threads.emplace_back([&, channel] {
       recording(result, "channel " + std::to_string(channel), [&] {
         for (int round = 0; round < rounds; ++round) {
-          all_reduce(team, in, outs[static_cast<std::size_t>(channel)], peerfold::sum{},
-                     on_channel(all_policies[static_cast<std::size_t>(round) % all_policies.size()],
-                                channel));
+          all_reduce<tried_policies<N>>(
+              team, in, outs[static_cast<std::size_t>(channel)], peerfold::sum{},
+              on_channel(tried_policies<N>::list[static_cast<std::size_t>(round) %
+                                                 tried_policies<N>::size],
+                         channel));
         }
       });
     });
@@ -300,8 +304,8 @@ void replay_conflict(report& result) {
     begin_capture(a.stream);
     auto options = on_channel(one_shot_packet, 0);
     options.stream = a.stream;
-    all_reduce(team.rank(0), static_cast<const float*>(bench.in[0]), bench.out[0], bench.count,
-               peerfold::sum{}, options);
+    all_reduce<tried_policies<N>>(team.rank(0), static_cast<const float*>(bench.in[0]),
+                                  bench.out[0], bench.count, peerfold::sum{}, options);
     graph.end(a.stream);
   }
   // Both wait for the other ranks, which do not come.

@@ -1,9 +1,10 @@
 /// \file
 /// Element types and operators with every collective: a table made from what the library says that
 /// it can fold, so that nothing of it goes untested. In it every element type meets every operator
-/// that folds it and every collective, every operator every collective that has it, and every
-/// collective every policy, rank count and kind of memory. (Every rank count and policy with float
-/// sums is in copies.hpp, folds.hpp and several_steps.hpp; those of all-reduce in ../all_reduce.)
+/// that folds it and every collective, every floating-point type the sentinel transport, every
+/// operator every collective that has it, and every collective every policy, rank count and kind of
+/// memory. (Every rank count and policy with float sums is in copies.hpp, folds.hpp and
+/// several_steps.hpp; those of all-reduce in ../all_reduce.)
 #pragma once
 
 #include <peerfold/peerfold.hpp>
@@ -118,16 +119,32 @@ constexpr bool is_legal(int which, int type, int op) {
   return legal.of[type][op] && !(scan && op == avg);
 }
 
-constexpr int policies_known(collective which) {
+/// Types that sentinels carry.
+struct floating_types {
+  bool has[covered_type_count] = {};
+};
+inline constexpr floating_types floating = [] {
+  floating_types found;
+  [&]<int... Types>(std::integer_sequence<int, Types...>) {
+    ((found.has[Types] = carries_sentinels<2, covered_type<Types>>), ...);
+  }(std::make_integer_sequence<int, covered_type_count>{});
+  return found;
+}();
+
+constexpr bool takes_policy(collective which, int type, const policy& p) {
+  return has_policy(which, p) && (p.transport != transport_id::sentinel || floating.has[type]);
+}
+
+constexpr int policies_known(collective which, int type) {
   int count = 0;
-  for (const policy& p : known_policies) count += has_policy(which, p) ? 1 : 0;
+  for (const policy& p : known_policies) count += takes_policy(which, type, p) ? 1 : 0;
   return count;
 }
 
-/// The place in known_policies of the collective's policy number `index`.
-constexpr int policy_number(collective which, int index) {
+/// The place in known_policies of the collective's policy number `index` for elements of a type.
+constexpr int policy_number(collective which, int type, int index) {
   for (int p = 0;; ++p) {
-    if (!has_policy(which, known_policies[static_cast<std::size_t>(p)])) continue;
+    if (!takes_policy(which, type, known_policies[static_cast<std::size_t>(p)])) continue;
     if (index-- == 0) return p;
   }
 }
@@ -153,9 +170,10 @@ struct covering_table {
   constexpr void add(int which, int type, int op) {
     const collective c = covered_collectives[static_cast<std::size_t>(which)];
     const int n = rows_of[which]++;
-    const int policy = policy_number(c, n % policies_known(c));
+    const int known = policies_known(c, type);
+    const int policy = policy_number(c, type, n % known);
     const algorithm_id algorithm = known_policies[static_cast<std::size_t>(policy)].algorithm;
-    int memory = (n / policies_known(c) + n + which) % 2;
+    int memory = (n / known + n + which) % 2;
     if (algorithm == algorithm_id::direct) memory = 1;
     if (c == collective::send_recv) memory = 0;
     rows[size++] = {which, type, op, policy, (n * 3 + n / 8 + which) % max_ranks + 1, memory};
@@ -210,6 +228,7 @@ constexpr bool covers_everything() {
   bool which_ranks[covered_collective_count][max_ranks] = {};
   bool which_policy[covered_collective_count][known_policies.size()] = {};
   bool which_memory[covered_collective_count][2] = {};
+  bool type_sentinel[covered_type_count] = {};
   for (int i = 0; i < covering.size; ++i) {
     const covering_row& row = covering.rows[i];
     which_type[row.which][row.type] = true;
@@ -217,8 +236,13 @@ constexpr bool covers_everything() {
     which_policy[row.which][row.policy] = true;
     which_memory[row.which][row.memory] = true;
     if (row.which >= folding_collectives) continue;
+    const policy& chosen = known_policies[static_cast<std::size_t>(row.policy)];
+    if (chosen.transport == transport_id::sentinel) type_sentinel[row.type] = true;
     type_op[row.type][row.op] = true;
     which_op[row.which][row.op] = true;
+  }
+  for (int type = 0; type < covered_type_count; ++type) {
+    if (floating.has[type] && !type_sentinel[type]) return false;
   }
   for (int which = 0; which < covered_collective_count; ++which) {
     const collective c = covered_collectives[static_cast<std::size_t>(which)];

@@ -146,6 +146,93 @@ void custom_steps(report& result) {
   custom_among<Place, N>(N, result);
 }
 
+/// Five sums over sentinels in one kernel, each of what the last left: all, the first few elements,
+/// all, and so on, so messages differ in size, and slots come round.
+struct rounds_of_sums {
+  template <class Context>
+  using transport_type = transport::sentinel<float, Context>;
+
+  transport::tiling tiles;
+  transport::tiling few;
+  const float* in;
+  float* out;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    for (int round = 0; round < 5; ++round) {
+      transport_type<Context> t{c};
+      const bool done = algorithm::all_reduce_one_shot(
+          c, t, round % 2 == 0 ? tiles : few, load_from<float>{round == 0 ? in : out},
+          peerfold::sum{}, round_to<float>{}, store_to<float>{out});
+      t.close();
+      if (c.group().any(!done)) return false;
+    }
+    return true;
+  }
+};
+
+template <class Place, int N>
+void rounds_in_one_kernel(report& result) {
+  if (!Place::has(N)) return result.skip();
+  for (const int workers : {1, Place::most_workers}) {
+    for (const std::size_t count : {std::size_t{9}, std::size_t{3001}, std::size_t{50'001}}) {
+      team_options options;
+      options.wait_budget = std::chrono::seconds{60};
+      options.channels = {{3}};
+      options.workers = workers;
+      options.delay_seed = PEERFOLD_DELAYS != 0 ? 23 : 0;
+      auto team = Place::template make_team<N>(options, N);
+      Place place{team};
+      const auto given = [](int rank, std::size_t e) {
+        return static_cast<float>((e + static_cast<std::size_t>(rank)) % 7);
+      };
+      std::array<float*, N> in{};
+      std::array<float*, N> out{};
+      for (int r = 0; r < N; ++r) {
+        const auto i = static_cast<std::size_t>(r);
+        std::vector<float> values(count);
+        for (std::size_t e = 0; e < count; ++e) values[e] = given(r, e);
+        for (auto* pointers : {&in, &out}) {
+          std::byte* memory = place.allocate(team, r, count * sizeof(float));
+          place.upload(r, memory, bytes_of(values));
+          (*pointers)[i] = reinterpret_cast<float*>(memory);
+        }
+      }
+      place.wait();
+      const std::string where =
+          std::to_string(count) + " elements, " + std::to_string(workers) + " workers: ";
+      constexpr std::size_t few = 5;
+      recording(result, where, [&] {
+        for (int call = 0; call < 3; ++call) {
+          run_custom(team, count, 1, [&](int rank, const transport::tiling& tiles) {
+            const auto i = static_cast<std::size_t>(rank);
+            return rounds_of_sums{tiles, {few, tiles.share(), 1}, in[i], out[i]};
+          });
+        }
+      });
+      if (const std::string failure = place.wait(); !failure.empty()) {
+        return result.fail(where + failure);
+      }
+      if (!team.status().ok()) return result.fail(where + team.status().to_string());
+      for (int r = 0; r < N; ++r) {
+        const auto found = values_of<float>(
+            place.download(r, reinterpret_cast<std::byte*>(out[static_cast<std::size_t>(r)]),
+                           count * sizeof(float)));
+        for (std::size_t e = 0; e < count; ++e) {
+          float wanted = 0;
+          for (int q = 0; q < N; ++q) wanted += given(q, e);
+          for (int times = 0; times < (e < few ? 4 : 2); ++times) wanted *= N;
+          if (found[e] == wanted) continue;
+          return result.fail(where + "element " + std::to_string(e) + " of rank " +
+                             std::to_string(r) + " is " + std::to_string(found[e]) + ", wanted " +
+                             std::to_string(wanted));
+        }
+      }
+      result.count(3 * N, 3 * N * count);
+    }
+  }
+}
+
 /// Two messages over stores, of which one rank sends but the first: the others wait for the last in
 /// receive_last(). Every lane of a block writes whether its group found out.
 struct two_messages {
@@ -293,6 +380,9 @@ bool add_custom() {
   [&]<int... I>(std::integer_sequence<int, I...>) {
     (registration("custom", std::to_string(First + I) + " ranks",
                   &detail::custom_steps<Place, First + I>),
+     ...);
+    (registration("custom", "rounds of sentinels, " + std::to_string(First + I) + " ranks",
+                  &detail::rounds_in_one_kernel<Place, First + I>),
      ...);
     (registration("custom", "an absent neighbour of " + std::to_string(First + I) + " ranks",
                   &detail::absent_neighbour<Place, First + I>),

@@ -89,7 +89,8 @@ void disagree(report& result, const std::string& what, const std::string& usual_
 template <class Place, int N>
 void disagreements(report& result) {
   if (!Place::has(N)) return result.skip();
-  using list = policies<one_shot_packet, one_shot_store, two_shot_store, chain_store>;
+  using list =
+      policies<one_shot_packet, one_shot_store, two_shot_store, chain_store, one_shot_sentinel>;
   const auto sums = [](std::size_t count, const peerfold::policy& chosen, int blocks = 0) {
     return [=](const auto& rank, const float* in, float* out, const auto& options) {
       call_options mine = on_channel(chosen, 1);
@@ -110,6 +111,7 @@ void disagreements(report& result) {
                          all_reduce<list>(rank, in, out, 1000, peerfold::max{},
                                           options(on_channel(chosen, 1)));
                        });
+    if (chosen.transport == transport_id::sentinel) continue;  // not for integers
     disagree<Place, N>(result, name + ", another type", "of 1000 float", "of 1000 int32",
                        sums(1000, chosen),
                        [&](const auto& rank, const float* in, float* out, const auto& options) {
@@ -123,6 +125,10 @@ void disagreements(report& result) {
                      sums(1000, one_shot_packet), sums(1000, one_shot_store));
   disagree<Place, N>(result, "another transport", "two_shot/store", "one_shot/packet",
                      sums(1000, two_shot_store), sums(1000, one_shot_packet));
+  disagree<Place, N>(result, "another transport", "one_shot/sentinel", "one_shot/packet",
+                     sums(1000, one_shot_sentinel), sums(1000, one_shot_packet));
+  disagree<Place, N>(result, "another transport", "one_shot/sentinel", "one_shot/store",
+                     sums(1000, one_shot_sentinel), sums(1000, one_shot_store));
   disagree<Place, N>(result, "another algorithm", "one_shot/store", "two_shot/store",
                      sums(1000, one_shot_store), sums(1000, two_shot_store));
   disagree<Place, N>(result, "fewer blocks", "blocks", "1 block", sums(3000, one_shot_store),

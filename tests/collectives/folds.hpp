@@ -17,7 +17,8 @@ template <class Place, int N, collective Which>
 void add_fold() {
   const std::string ranks = std::to_string(N) + " ranks, ";
   registration(to_string(Which), ranks + "ordinary memory",
-               &run_combination<Place, float, peerfold::sum, N, exchange_policies,
+               &run_combination<Place, float, peerfold::sum, N,
+                                policies<one_shot_packet, one_shot_store, one_shot_sentinel>,
                                 memory_kind::ordinary, true, Which>);
   registration(
       to_string(Which), ranks + "symmetric memory",

@@ -67,21 +67,23 @@ struct call_list {
 
 /// The calls of each kind of memory. Send/recv and the barrier have no symmetric form.
 #if defined(PEERFOLD_FEW_CALLS)  // all that differs between ranks, by both transports
-using ordinary_calls = call_list<called<collective::all_reduce, every_policy>,
+using ordinary_calls = call_list<called<collective::all_reduce, floating_policies>,
                                  called<collective::broadcast, exchange_policies>,
                                  called<collective::reduce, policies<chain_packet>>,
                                  called<collective::send_recv, exchange_policies>,
                                  called<collective::barrier, exchange_policies>>;
 #else
 using ordinary_calls = call_list<
-    called<collective::all_reduce, policies<one_shot_packet, one_shot_store, two_shot_packet,
-                                            two_shot_store, chain_packet, tree_store>>,
-    called<collective::reduce_scatter, exchange_policies>,
+    called<collective::all_reduce,
+           policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store, chain_packet,
+                    tree_store, one_shot_sentinel, two_shot_sentinel>>,
+    called<collective::reduce_scatter,
+           policies<one_shot_packet, one_shot_store, one_shot_sentinel>>,
     called<collective::all_gather, exchange_policies>,
     called<collective::broadcast,
            policies<one_shot_packet, one_shot_store, two_shot_store, chain_store, tree_packet>>,
-    called<collective::reduce,
-           policies<one_shot_packet, one_shot_store, two_shot_packet, two_shot_store, chain_store>>,
+    called<collective::reduce, policies<one_shot_packet, one_shot_store, two_shot_packet,
+                                        two_shot_store, chain_store, one_shot_sentinel>>,
     called<collective::all_to_all, exchange_policies>,
     called<collective::gather, exchange_policies>, called<collective::scatter, exchange_policies>,
     called<collective::send_recv, exchange_policies>,

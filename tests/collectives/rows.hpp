@@ -91,14 +91,15 @@ void run_rows(report& result) {
           call_options options;
           options.policy = policy;
           if (chosen.who == caller::team) {
-            all_reduce(team, in, out, Op{}, options);
+            all_reduce<every_policy>(team, in, out, Op{}, options);
           } else {
             std::vector<std::thread> threads;
             for (int r = 0; r < N; ++r) {
               threads.emplace_back([&, r] {
                 recording(result, name, [&] {
                   const auto at = static_cast<std::size_t>(r);
-                  all_reduce(team.rank(r), in[at], out[at], Op{}, place.rank_options(options, r));
+                  all_reduce<every_policy>(team.rank(r), in[at], out[at], Op{},
+                                           place.rank_options(options, r));
                   place.after_rank_call(r, 0);
                 });
               });

@@ -35,9 +35,12 @@ void add_steps_of() {
   add_steps<Place, float, sum, N, collective::all_reduce, memory_kind::ordinary,
             policies_of_place<Place, policies<chain_packet, chain_store, tree_packet, tree_store>,
                               policies<chain_store, tree_packet>>>("ordinary memory");
-  add_steps<Place, float, sum, N, collective::reduce, memory_kind::ordinary,
-            policies_of_place<Place, two_shot_and_trees,
-                              policies<two_shot_store, chain_packet, tree_store>>>(
+  using to_root = policies<two_shot_packet, two_shot_store, two_shot_sentinel, chain_packet,
+                           chain_store, tree_packet, tree_store>;
+  add_steps<
+      Place, float, sum, N, collective::reduce, memory_kind::ordinary,
+      policies_of_place<Place, to_root,
+                        policies<two_shot_store, two_shot_sentinel, chain_packet, tree_store>>>(
       "ordinary memory");
   add_steps<Place, float, sum, N, collective::broadcast, memory_kind::ordinary,
             policies_of_place<Place, two_shot_and_trees,

@@ -256,6 +256,15 @@ template <class T>
 T input_value(oracle::operation op, std::uint64_t seed, int rank, std::size_t index) {
   std::uint64_t random = hash(hash(seed + static_cast<std::uint64_t>(rank) * 1'000'003u) + index);
   T value = any_value<T>(random);
+  // Runs of the NaN whose bits are all ones, which words of sentinels must not be.
+  constexpr bool floating =
+      std::is_floating_point_v<T> || (sizeof(T) <= 2 && !std::is_integral_v<T> && !is_record<T>);
+  if constexpr (floating) {
+    const std::uint64_t run = index * sizeof(T) / 16;
+    if (op != oracle::operation::mix &&
+        hash(seed + run * 977 + static_cast<unsigned>(rank)) % 64 == 0)
+      return from_bits<T>(~std::uint64_t{0});
+  }
   while (op == oracle::operation::mix && oracle::is_nan(value)) {
     random = hash(random);
     value = any_value<T>(random);

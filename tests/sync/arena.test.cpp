@@ -101,10 +101,11 @@ TEST_CASE("a channel's rings take about as much as they may") {
   for (const std::size_t bytes :
        {std::size_t{1}, std::size_t{1} << 20, std::size_t{96} << 20, std::size_t{1} << 40}) {
     for (const int blocks : {1, 16, 132}) {
-      const auto shape = words::shape_channel(peerfold::rank_extent<8>{}, blocks, 512, bytes);
+      const auto shape = words::shape_channel(peerfold::rank_extent<8>{}, blocks, 512, 100, bytes);
       INFO(bytes << " bytes, " << blocks << " blocks");
       CHECK(shape.blocks == blocks);
       CHECK(shape.packet_lines == 512);
+      CHECK(shape.sentinel_lines == 104);
       CHECK(shape.store_bytes >= 1024);
       CHECK(shape.store_bytes <= 128 * 1024);
       CHECK((shape.store_bytes & (shape.store_bytes - 1)) == 0);

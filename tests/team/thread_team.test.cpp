@@ -161,7 +161,8 @@ TEST_CASE("a channel in use ends the waits of all lanes at once") {
     pf::symmetric_buffer<int, 3> buffer(team, 1000);
     const auto call = [&](int rank) {
       try {
-        pf::all_reduce(team.rank(rank), buffer, buffer, pf::max{}, {.policy = policy});
+        pf::all_reduce<pf::every_policy>(team.rank(rank), buffer, buffer, pf::max{},
+                                         {.policy = policy});
       } catch (const pf::error&) {  // where this thread came after the fault
       }
     };
@@ -187,9 +188,9 @@ TEST_CASE("functors see elements of the message only") {
     const std::vector<int> divisor(count, 5);
     for (const auto& policy : pf::all_policies) {
       std::array<std::vector<int>, 2> out{std::vector<int>(count), std::vector<int>(count)};
-      pf::all_reduce(team, std::array{dividend.data(), divisor.data()},
-                     std::array{out[0].data(), out[1].data()}, count, remainder{},
-                     {.policy = policy});
+      pf::all_reduce<pf::every_policy>(team, std::array{dividend.data(), divisor.data()},
+                                       std::array{out[0].data(), out[1].data()}, count, remainder{},
+                                       {.policy = policy});
       CHECK(out[0] == std::vector<int>(count, 2));
       CHECK(out[1] == out[0]);
     }

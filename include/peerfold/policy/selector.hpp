@@ -32,9 +32,9 @@ constexpr std::array<policy_range, 4> all_reduce_ranges(int ranks, bool sentinel
   if (sentinel) {
     if (ranks <= 2) {
       return {
-          {{one_shot_packet, 32 * kib}, {one_shot_sentinel, 4096 * kib}, {two_shot_store, any}}};
+          {{one_shot_packet, 64 * kib}, {one_shot_sentinel, 4096 * kib}, {two_shot_store, any}}};
     }
-    return {{{one_shot_packet, 64 * kib / n},
+    return {{{one_shot_packet, 128 * kib / n},
              {one_shot_sentinel, 512 * kib / n},
              {two_shot_sentinel, 4096 * kib},
              {two_shot_store, any}}};

@@ -92,7 +92,7 @@ struct region_layout : rank_extent<N> {
   size_t flags = 0;
   size_t stores = 0;
   size_t sentinels = 0;
-  uint32_t sentinel_lines = 0;  ///< as in the shape
+  uint32_t sentinel_bytes = 0;  ///< of a slot
 
   PEERFOLD_HD block_state<N>* state(stl::byte* region, int block) const noexcept {
     return reinterpret_cast<block_state<N>*>(region) + block;
@@ -115,7 +115,7 @@ struct region_layout : rank_extent<N> {
   }
   PEERFOLD_HD size_t sentinel_ring(int block, int rank, int peer) const noexcept {
     return sentinels +
-           static_cast<size_t>(ring(block, rank, peer) * sentinel_slots) * sentinel_bytes();
+           static_cast<size_t>(ring(block, rank, peer) * sentinel_slots) * sentinel_bytes;
   }
   /// Bytes before the first line of a sentinel slot; its header is the first of them.
   static constexpr uint32_t sentinel_header = 128;
@@ -127,19 +127,13 @@ struct region_layout : rank_extent<N> {
     return static_cast<unsigned>(message) % store_slots * store_bytes;
   }
   PEERFOLD_HD uint32_t sentinel_slot(uint64_t message) const noexcept {
-    return static_cast<unsigned>(message) % sentinel_slots * sentinel_bytes();
+    return static_cast<unsigned>(message) % sentinel_slots * sentinel_bytes;
   }
 
  protected:
   /// Bytes of a packet slot.
   PEERFOLD_HD constexpr uint32_t packet_bytes() const noexcept {
     return packet_lines * static_cast<uint32_t>(sizeof(arch::word_pair));
-  }
-
-  /// Bytes of a sentinel slot.
-  PEERFOLD_HD constexpr uint32_t sentinel_bytes() const noexcept {
-    if (sentinel_lines == 0) return 0;
-    return sentinel_header + sentinel_lines * static_cast<uint32_t>(sizeof(arch::word_pair));
   }
 
   /// The number of a ring in `rank`'s region.
@@ -173,21 +167,27 @@ struct channel_layout : region_layout<N> {
     this->packets = align(this->flags + count * line);
     this->stores = align(this->packets + rings * packet_slots * this->packet_bytes());
     this->sentinels = align(this->stores + rings * store_slots * this->store_bytes);
-    this->sentinel_lines = agreed.sentinel_lines;
+    if (agreed.sentinel_lines != 0) {
+      this->sentinel_bytes = region_layout<N>::sentinel_header + agreed.sentinel_lines * line_bytes;
+    }
     end = begin + align(this->sentinels + sentinel_ring_bytes());
   }
 
   /// Bytes of all rings of sentinels, which start out as ones.
   [[nodiscard]] PEERFOLD_HD constexpr size_t sentinel_ring_bytes() const noexcept {
     const auto rings = static_cast<size_t>(blocks * others_of<N>(*this));
-    return rings * sentinel_slots * this->sentinel_bytes();
+    return rings * sentinel_slots * this->sentinel_bytes;
   }
 
   [[nodiscard]] PEERFOLD_HD constexpr channel_shape shape() const noexcept {
-    return {blocks, this->packet_lines, this->store_bytes, this->sentinel_lines};
+    const uint32_t slot = this->sentinel_bytes;
+    return {blocks, this->packet_lines, this->store_bytes,
+            slot == 0 ? 0 : (slot - region_layout<N>::sentinel_header) / line_bytes};
   }
 
  private:
+  static constexpr auto line_bytes = static_cast<uint32_t>(sizeof(arch::word_pair));
+
   /// Regions and rings begin at multiples of the largest slot, so that slots, which are powers of
   /// two on GPUs, lie aligned to themselves within an arena, and what a warp stores at once in one
   /// piece.

@@ -76,6 +76,9 @@ class sentinel
   static constexpr int n = Context::size;
   static constexpr int others = n - 1;
   static constexpr int most_others = sync::most_others<n>;
+  /// How many lines of each rank a lane asks for before any is waited for.
+  static constexpr uint32_t batch =
+      PEERFOLD_DEVICE_PASS ? static_cast<uint32_t>(Context::group_type::sentinel_packs) : 1;
   /// The messages of a kernel that need no fence.
   static constexpr uint32_t unfenced = 2;
 
@@ -204,6 +207,11 @@ class sentinel
   /// The j-th of the other ranks, ascending.
   [[nodiscard]] PEERFOLD_HD int peer(int j) const noexcept { return j < c_.rank() ? j : j + 1; }
 
+  /// In a set of lines, that of the j-th other rank that is the b-th of a batch.
+  [[nodiscard]] PEERFOLD_HD static constexpr uint32_t bit(int j, uint32_t b) noexcept {
+    return 1u << (static_cast<uint32_t>(j) * batch + b);
+  }
+
   /// The number of this call's k-th message; the low half does for slots and marks.
   [[nodiscard]] PEERFOLD_HD uint32_t number(uint32_t k) const noexcept {
     return static_cast<uint32_t>(kept_.last) + k;
@@ -242,51 +250,90 @@ class sentinel
     arrivals in;
     in.rank_ = arch::optimization_barrier(c_.rank());
     const arch::word_pair header = header_for(number(receipts_));
-    const stl::byte* slot[most_others];
+    stl::byte* slot[most_others];
     PEERFOLD_UNROLL
-    for (int j = 0; j < others; ++j) {
-      slot[j] = ring_here(j) + c_.layout().sentinel_slot(number(receipts_));
+    for (int j = 0; j < others; ++j) {  // worked out now, and not with every poll
+      slot[j] =
+          arch::optimization_barrier(ring_here(j) + c_.layout().sentinel_slot(number(receipts_)));
     }
-    uint32_t unheard = (1u << others) - 1;
-    for_each_pack<fragment_type::packs>(c_.group(), most, [&](uint32_t u, uint32_t i) {
+    const auto lane = static_cast<uint32_t>(c_.group().lane());
+    const auto width = static_cast<uint32_t>(c_.group().width());
+    uint32_t unheard = lane < most ? (1u << others) - 1 : 0;
+    PEERFOLD_UNROLL
+    for (uint32_t first = 0; first < fragment_type::packs; first += batch) {
+#if !PEERFOLD_DEVICE_PASS
+      if (first * width + lane >= most) break;
+#endif
       uint32_t missing = 0;
       PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) missing |= sends(j, i) ? 1u << j : 0;
-      await(slot, i, header, unheard, missing, in, u);
-    });
+      for (int j = 0; j < others; ++j) {
+        PEERFOLD_UNROLL
+        for (uint32_t b = 0; b < batch; ++b) {
+          const uint32_t i = (first + b) * width + lane;
+          if (i < most && sends(j, i)) missing |= bit(j, b);
+        }
+      }
+      await(slot, header, unheard, missing, in, first);
+    }
     in.fault_ = fault_;
     if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_);
     return in;
   }
 
-  /// Polls the headers of the other ranks that `unheard` has and line i of those that `missing` has
-  /// until all are there, or the wait must end, which is put down in fault_.
-  PEERFOLD_HD void await(const stl::byte* const* slot, uint32_t i, const arch::word_pair& header,
-                         uint32_t& unheard, uint32_t missing, arrivals& in, uint32_t u) noexcept {
-    const auto has = [](uint32_t set, int j) { return (set >> j & 1u) != 0; };
+  /// Polls the headers of the other ranks that `unheard` has, and this lane's lines from the
+  /// first-th on that `missing` has, until all are there, or the wait must end, which is put down
+  /// in fault_.
+  PEERFOLD_HD void await(stl::byte* const* slot, const arch::word_pair& header, uint32_t& unheard,
+                         uint32_t missing, arrivals& in, uint32_t first) noexcept {
+    const auto has = [](uint32_t set, uint32_t member) {
+      return others * batch == 1 ? set != 0 : (set & member) != 0;
+    };
+    const auto without = [](uint32_t set, uint32_t member) {
+      return others * batch == 1 ? 0 : set & ~member;
+    };
+    uint32_t at[batch];
+    PEERFOLD_UNROLL
+    for (uint32_t b = 0; b < batch; ++b) {
+      at[b] = arch::optimization_barrier((first + b) * static_cast<uint32_t>(c_.group().width()) +
+                                         static_cast<uint32_t>(c_.group().lane()));
+    }
     uint32_t polls = 0;
     uint64_t since = 0;
     while ((unheard | missing) != 0) {
-      arch::word_pair first[most_others]{};
-      arch::word_pair line[most_others]{};
+      arch::word_pair begin[most_others]{};
+      arch::word_pair line[most_others][batch]{};
       // All are asked for before any is waited for.
       PEERFOLD_UNROLL
       for (int j = 0; j < others; ++j) {
-        if (has(missing, j)) line[j] = arch::load_relaxed(line_of(slot[j], i));
-        if (has(unheard, j)) first[j] = arch::load_relaxed(header_of(slot[j]));
+        PEERFOLD_UNROLL
+        for (uint32_t b = 0; b < batch; ++b) {
+          if (has(missing, bit(j, b))) line[j][b] = arch::load_relaxed(line_of(slot[j], at[b]));
+        }
+        if (has(unheard, 1u << j)) begin[j] = arch::load_relaxed(header_of(slot[j]));
       }
       PEERFOLD_UNROLL
       for (int j = 0; j < others; ++j) {
-        if (has(missing, j) && line[j].low != sync::nothing_yet &&
-            line[j].high != sync::nothing_yet) {
-          missing &= ~(1u << j);
-          in.at_[j].at[u] = values_of(line[j]);
+        PEERFOLD_UNROLL
+        for (uint32_t b = 0; b < batch; ++b) {
+          const arch::word_pair& seen = line[j][b];
+          if (has(missing, bit(j, b)) && seen.low != sync::nothing_yet &&
+              seen.high != sync::nothing_yet) {
+            missing = without(missing, bit(j, b));
+            in.at_[j].at[first + b] = values_of(seen);
+          }
         }
-        if (first[j].low == header.low && first[j].high == header.high) unheard &= ~(1u << j);
+        if (begin[j].low == header.low && begin[j].high == header.high) {
+          unheard = without(unheard, 1u << j);
+        }
       }
       if ((unheard | missing) == 0) return;
       if (c_.may_poll(polls)) continue;
-      if (gave_up(since, unheard, missing, header, first)) {
+      uint32_t late = unheard;
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        for (uint32_t b = 0; b < batch; ++b) late |= has(missing, bit(j, b)) ? 1u << j : 0;
+      }
+      if (gave_up(since, unheard, late, header, begin)) {
         fault_ = 1;
         return;
       }
@@ -295,20 +342,20 @@ class sentinel
 
   /// Whether a wait must end. It is said to be for the first rank that sent something else, or else
   /// for the first that is missing.
-  [[nodiscard]] PEERFOLD_HD bool gave_up(uint64_t& since, uint32_t unheard, uint32_t missing,
+  [[nodiscard]] PEERFOLD_HD bool gave_up(uint64_t& since, uint32_t unheard, uint32_t late,
                                          const arch::word_pair& header,
-                                         const arch::word_pair* first) noexcept {
+                                         const arch::word_pair* begin) noexcept {
     int awaited = -1;
     uint32_t seen = 0;
     bool disagrees = false;
     PEERFOLD_UNROLL
     for (int j = others - 1; j >= 0; --j) {
-      if (((unheard | missing) >> j & 1u) == 0) continue;
-      const bool came = (unheard >> j & 1u) != 0 && first[j].low != sync::nothing_yet;
-      const bool of_another = (came && is_of_another_call(first[j], header)) || sent_otherwise(j);
+      if ((late >> j & 1u) == 0) continue;
+      const bool came = (unheard >> j & 1u) != 0 && begin[j].low != sync::nothing_yet;
+      const bool of_another = (came && is_of_another_call(begin[j], header)) || sent_otherwise(j);
       if (disagrees && !of_another) continue;
       awaited = peer(j);
-      seen = came ? static_cast<uint32_t>(first[j].low >> 48) : 0;
+      seen = came ? static_cast<uint32_t>(begin[j].low >> 48) : 0;
       disagrees = of_another;
     }
     return c_.give_up(since, awaited, receipts_ > 1, static_cast<uint32_t>(header.low >> 48), seen,
@@ -345,13 +392,10 @@ class sentinel
   }
 
   /// The header of a slot, and its line i.
-  template <class Byte>
-  [[nodiscard]] PEERFOLD_HD static auto* header_of(Byte* slot) noexcept {
-    using pair = stl::conditional_t<stl::is_const_v<Byte>, const arch::word_pair, arch::word_pair>;
-    return reinterpret_cast<pair*>(slot);
+  [[nodiscard]] PEERFOLD_HD static arch::word_pair* header_of(stl::byte* slot) noexcept {
+    return reinterpret_cast<arch::word_pair*>(slot);
   }
-  template <class Byte>
-  [[nodiscard]] PEERFOLD_HD auto* line_of(Byte* slot, uint32_t i) const noexcept {
+  [[nodiscard]] PEERFOLD_HD static arch::word_pair* line_of(stl::byte* slot, uint32_t i) noexcept {
     return header_of(slot + sync::region_layout<n>::sentinel_header) + i;
   }
 

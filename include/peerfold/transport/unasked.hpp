@@ -38,7 +38,7 @@ template <class Context>
   if constexpr (!counts_ranks_early<Context::size>) {
     return false;
   } else {
-    if (c.layout().sentinel_lines == 0) return false;
+    if (c.layout().sentinel_bytes == 0) return false;
     const auto* header = reinterpret_cast<const arch::word_pair*>(
         c.region(0) + c.layout().sentinel_ring(c.block(), c.rank(), peer) +
         c.layout().sentinel_slot(c.state().sentinel.last + 1));
