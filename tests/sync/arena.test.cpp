@@ -47,6 +47,12 @@ std::vector<piece> pieces_of(const words::arena_plan<N>& plan, int rank) {
               {at(region + layout.store_ring(block, rank, peer) + layout.store_slot(m)),
                layout.store_bytes, 16});
         }
+        if (layout.sentinel_bytes == 0) continue;
+        for (std::uint64_t m = 0; m < words::sentinel_slots; ++m) {
+          pieces.push_back(
+              {at(region + layout.sentinel_ring(block, rank, peer) + layout.sentinel_slot(m)),
+               layout.sentinel_bytes, 128});
+        }
       }
     }
   }
@@ -79,7 +85,8 @@ void check_layout(const std::vector<words::channel_shape>& shapes) {
 }  // namespace
 
 TEST_CASE("nothing in an arena overlaps, and all is aligned") {
-  const std::vector<words::channel_shape> shapes{{1, 256, 1024}, {7, 513, 2048}, {132, 16, 32768}};
+  const std::vector<words::channel_shape> shapes{
+      {1, 256, 1024, 8}, {7, 513, 2048, 104}, {132, 16, 32768}};
   check_layout<1>(shapes);
   check_layout<2>(shapes);
   check_layout<3>(shapes);
@@ -88,12 +95,15 @@ TEST_CASE("nothing in an arena overlaps, and all is aligned") {
 }
 
 TEST_CASE("slots are taken in turn, also when message numbers pass 32 bits") {
-  const words::channel_layout<3> layout{{2, 64, 1024}, 128};
+  const words::channel_layout<3> layout{{2, 64, 1024, 16}, 128};
+  CHECK(layout.shape().sentinel_lines == 16);
   for (const std::uint64_t m : {std::uint64_t{0}, (std::uint64_t{1} << 32) - 1}) {
     CHECK(layout.packet_slot(m) == layout.packet_slot(m + words::packet_slots));
     CHECK(layout.packet_slot(m) != layout.packet_slot(m + 1));
     CHECK(layout.store_slot(m) == layout.store_slot(m + words::store_slots));
     CHECK(layout.store_slot(m) != layout.store_slot(m + 7));
+    CHECK(layout.sentinel_slot(m) == layout.sentinel_slot(m + words::sentinel_slots));
+    CHECK(layout.sentinel_slot(m) != layout.sentinel_slot(m + 3));
   }
 }
 
@@ -118,16 +128,19 @@ TEST_CASE("a channel's rings take about as much as they may") {
 
 TEST_CASE("a fresh arena counts some messages as exchanged") {
   constexpr std::uint64_t first = (std::uint64_t{1} << 31) - 3;
-  const words::channel_layout<3> layout{{2, 16, 1024}, 0};
+  const words::channel_layout<3> layout{{2, 16, 1024, 8}, 0};
   struct alignas(128) line {
     std::byte bytes[128];
   };
   std::vector<line> image(layout.end / sizeof(line));
   auto* base = image.data()->bytes;
-  words::write_initial_state<3>(base, layout, first);
+  words::initialise_region<3>(base, layout, first);
   const std::uint64_t flag = words::flag_of(first, first, 0, {});
   for (int block = 0; block < 2; ++block) {
     const auto* state = layout.state(base, block);
+    CHECK(state->sentinel.last == first);
+    CHECK(state->sentinel.lines == 0);
+    CHECK(base[layout.sentinel_ring(block, 0, 1)] == std::byte{0xff});
     for (int j = 0; j < 2; ++j) {
       CHECK(state->packet[j].sent == first);
       CHECK(state->packet[j].received == first);

@@ -9,6 +9,7 @@
 #include <peerfold/execution/thread_group.hpp>
 #include <peerfold/sync/arena_setup.hpp>
 #include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/sentinel.hpp>
 #include <peerfold/transport/store_flag.hpp>
 
 #include <array>
@@ -37,7 +38,7 @@ class hand_driven_channel {
   using context_type = execution::context<N, execution::thread_group>;
 
   static constexpr sync::channel_shape default_shape{
-      .blocks = 1, .packet_lines = 16, .store_bytes = 256};
+      .blocks = 1, .packet_lines = 16, .store_bytes = 256, .sentinel_lines = 16};
 
   explicit hand_driven_channel(std::uint64_t first_sequence = 0,
                                std::chrono::nanoseconds budget = 1min,
@@ -47,8 +48,8 @@ class hand_driven_channel {
     for (std::size_t r = 0; r < N; ++r) {
       memory_[r].resize(plan.bytes / sizeof(line) + 1);
       arenas_[r] = reinterpret_cast<std::byte*>(memory_[r].data());
-      sync::write_initial_state<N>(region(static_cast<int>(r), plan.channels[0]), plan.channels[0],
-                                   first_sequence);
+      sync::initialise_region<N>(region(static_cast<int>(r), plan.channels[0]), plan.channels[0],
+                                 first_sequence);
     }
     view_.layout = plan.channels[0];
     std::memset(scratch_, 0xcd, sizeof(scratch_));  // nobody may rely on what it holds
@@ -108,11 +109,12 @@ class hand_driven_channel {
 
 /// One rank in a call over Transport, with messages that are easily told apart: element i of a tile
 /// is base + i.
-template <template <class, class> class Transport, int N>
+template <template <class, class> class Transport, int N, class T = std::uint32_t>
 class hand_driven_rank {
  public:
   using context_type = typename hand_driven_channel<N>::context_type;
-  using transport_type = Transport<std::uint32_t, context_type>;
+  using element_type = T;
+  using transport_type = Transport<T, context_type>;
   using fragment = typename transport_type::fragment_type;
   static constexpr std::uint32_t pack = transport_type::pack_type::size;
 
@@ -128,21 +130,23 @@ class hand_driven_rank {
   /// A message of `packs` packs to every other rank, without the commit.
   void send(std::uint32_t packs, std::uint32_t base) {
     const transport::tile x{0, packs * pack};
-    const auto load = [&](std::size_t i) { return base + static_cast<std::uint32_t>(i); };
+    const auto load = [&](std::size_t i) {
+      return static_cast<T>(base + static_cast<std::uint32_t>(i));
+    };
     const fragment values = transport_.load(x, load);
     for (int p = 1; p < N; ++p) transport_.send(p, x, values);
   }
   void commit() { transport_.commit(); }
 
   /// The next message of the only other rank, as it came; nothing on a fault. Without the release.
-  std::optional<std::vector<std::uint32_t>> receive(std::uint32_t packs)
+  std::optional<std::vector<T>> receive(std::uint32_t packs)
     requires(N == 2)
   {
     const transport::tile x{0, packs * pack};
     const auto theirs = transport_.receive(x);
     if (!theirs) return std::nullopt;
-    std::vector<std::uint32_t> values(packs * pack);
-    const auto keep = [&](std::size_t i, std::uint32_t value) { values[i] = value; };
+    std::vector<T> values(packs * pack);
+    const auto keep = [&](std::size_t i, const T& value) { values[i] = value; };
     transport_.store_from(1 - context_.rank(), x, theirs, transport_.destination(x, keep));
     return values;
   }
@@ -155,9 +159,10 @@ class hand_driven_rank {
 
 /// What receive() gives for send(packs, base).
 template <class Rank>
-std::vector<std::uint32_t> message(std::uint32_t packs, std::uint32_t base) {
-  std::vector<std::uint32_t> values(packs * Rank::pack);
-  for (std::uint32_t i = 0; i < values.size(); ++i) values[i] = base + i;
+auto message(std::uint32_t packs, std::uint32_t base) {
+  using T = typename Rank::element_type;
+  std::vector<T> values(packs * Rank::pack);
+  for (std::uint32_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(base + i);
   return values;
 }
 
