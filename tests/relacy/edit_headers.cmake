@@ -22,7 +22,9 @@ function(edit header)
 endfunction()
 
 # Accesses.
-edit(arch/ordered_access.hpp "std::atomic_ref<" "model::atomic_ref<")
+edit(arch/ordered_access.hpp
+     "std::atomic_ref<" "model::atomic_ref<"
+     "std::atomic_thread_fence(std::memory_order_acq_rel)" "model::fence()")
 edit(arch/vector_access.hpp
      "__builtin_memcpy(&value, address, " "model::read(&value, address, "
      "__builtin_memcpy(address, &value, " "model::write(address, &value, ")
@@ -33,7 +35,8 @@ edit(execution/thread_group.hpp
      "std::atomic<" "model::atomic<"
      # Lanes with one pack: as on a GPU, and small enough for Relacy's stacks.
      "packet_packs = 256" "packet_packs = 1"
-     "store_packs = 256" "store_packs = 1")
+     "store_packs = 256" "store_packs = 1"
+     "sentinel_packs = 256" "sentinel_packs = 1")
 
 # The ring of stores as small as a transport without a lag allows, so that few messages fill it.
 edit(sync/arena.hpp
@@ -42,6 +45,10 @@ edit(sync/arena.hpp
      "% packet_slots" "% model::slots(packet_slots)")
 edit(transport/packet.hpp
      "line.high >> 32" "model::high_word(line) >> 32"
+     "c_.group().any(" "model::vote(c_.group(), ")
+edit(transport/sentinel.hpp
+     "    wipe();" "    if (model::wipes()) wipe();"
+     "seen.high != sync::nothing_yet" "model::high_word(seen) != sync::nothing_yet"
      "c_.group().any(" "model::vote(c_.group(), ")
 edit(transport/store_flag.hpp
      "lag_in_tiles = 2" "lag_in_tiles = 0"

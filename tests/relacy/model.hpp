@@ -4,6 +4,7 @@
 /// every eight bytes of a ring's data an rl::var, which tells races.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -51,6 +52,8 @@ enum class mutation {
   no_barrier,           ///< a lane publishes stores without waiting for the others
   early_credit,         ///< the slot that is about to be read is given back
   no_credit,            ///< the sender does not wait for its slot
+  no_fence,             ///< sentinels go without fences
+  no_wipe,              ///< slots of sentinels are left as they were read
 };
 inline mutation mutant = mutation::none;
 
@@ -61,6 +64,7 @@ T mutate(mutation which, T changed, T right) {
 }
 
 inline unsigned slots(unsigned right) { return mutate(mutation::one_packet_slot, 1u, right); }
+inline bool wipes() { return mutant != mutation::no_wipe; }
 inline unsigned credit_too_early() { return mutate(mutation::early_credit, 1u, 0u); }
 inline unsigned credit_too_much() { return mutate(mutation::no_credit, 1000u, 0u); }
 template <class Line>
@@ -98,7 +102,7 @@ inline rl::memory_order to_relacy(std::memory_order order) {
 /// one rank's. Made anew, with the suite that holds it, for every run of the scenario.
 class memory {
  public:
-  static constexpr std::size_t bytes = 4096;
+  static constexpr std::size_t bytes = 8192;
 
   memory() {
     for (auto& cell : cell_of_) cell = none;
@@ -141,6 +145,25 @@ class memory {
   }
   rl::var<std::uint64_t>& datum(const void* address) { return data_[cell(address)]; }
 
+  /// Relacy orders the stores to a word as they are made. Wipes may be later than that: they wait
+  /// in the buffer of their thread for a fence, or for its whim.
+  void store_later(const std::uint64_t* address) {
+    buffer& own = buffers_[rl::thread_index()];
+    if (own.size == buffer::most) stop("too many stores wait");
+    own.waiting[own.size++] = address;
+  }
+  bool is_wiped(const std::uint64_t* address) const {
+    const buffer& own = buffers_[rl::thread_index()];
+    return std::find(own.waiting, own.waiting + own.size, address) != own.waiting + own.size;
+  }
+  void flush() {
+    buffer& own = buffers_[rl::thread_index()];
+    const int size = std::exchange(own.size, 0);
+    for (int i = 0; i < size; ++i) {
+      word(own.waiting[i])->store(~std::uint64_t{0}, rl::mo_relaxed, RL_INFO);
+    }
+  }
+
   static memory*& current() {
     static memory* now = nullptr;
     return now;
@@ -161,6 +184,12 @@ class memory {
     return at;
   }
 
+  struct buffer {
+    static constexpr int most = 64;
+    const std::uint64_t* waiting[most];
+    int size = 0;
+  };
+  buffer buffers_[4];
   alignas(256) std::byte bytes_[bytes] = {};
   std::int16_t cell_of_[bytes / 4];
   int words_used_ = 0;
@@ -168,6 +197,17 @@ class memory {
   rl::atomic<std::uint64_t> words_[most];
   rl::var<std::uint64_t> data_[most];
 };
+
+inline void fence() {
+  if (mutant == mutation::no_fence) return;
+  memory::current()->flush();
+  rl::atomic_thread_fence(rl::mo_acq_rel, RL_INFO);
+}
+/// What the end of a kernel, and the next one's begin, do at least.
+inline void end_of_kernel() {
+  memory::current()->flush();
+  rl::atomic_thread_fence(rl::mo_acq_rel, RL_INFO);
+}
 
 /// In place of std::atomic_ref. Words that only one rank uses are plain.
 template <class W>
@@ -177,14 +217,24 @@ class atomic_ref {
 
   W load(std::memory_order order) const {
     if (word_ == nullptr) return plain_;
+    if constexpr (sizeof(W) == 8) {
+      if (memory::current()->is_wiped(&plain_)) return ~W{0};
+    }
     return static_cast<W>(word_->load(to_relacy(order), RL_INFO));
   }
   void store(W value, std::memory_order order) const {
     if (word_ == nullptr) {
       plain_ = value;
-    } else {
-      word_->store(value, to_relacy(order), RL_INFO);
+      return;
     }
+    if constexpr (sizeof(W) == 8) {
+      if (rl::rand(16) == 0) memory::current()->flush();
+      if (value == ~W{0}) {
+        memory::current()->store_later(&plain_);
+        return;
+      }
+    }
+    word_->store(value, to_relacy(order), RL_INFO);
   }
   W exchange(W value, std::memory_order order) const {
     if (word_ == nullptr) return std::exchange(plain_, value);

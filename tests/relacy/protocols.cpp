@@ -1,6 +1,6 @@
-// The protocols of the packet and the store transport under Relacy, which runs them in many orders
-// and lets relaxed loads return old values. What runs is the library's code, with its accesses led
-// through model.hpp by edit_headers.cmake.
+// The protocols of the packet, the store and the sentinel transport under Relacy, which runs them
+// in many orders and lets relaxed loads return old values. What runs is the library's code, with
+// its accesses led through model.hpp by edit_headers.cmake.
 //
 //   protocols [ITERATIONS] [history]             every scenario must hold; else, on request, the
 //                                                accesses that led to what was wrong
@@ -15,6 +15,7 @@
 #include <peerfold/execution/thread_group.hpp>
 #include <peerfold/sync/arena_setup.hpp>
 #include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/sentinel.hpp>
 #include <peerfold/transport/store_flag.hpp>
 
 #include <cstdint>
@@ -23,6 +24,7 @@
 #include <cstring>
 #include <iostream>
 #include <ostream>
+#include <type_traits>
 
 namespace pf = peerfold;
 namespace model = pf::model;
@@ -40,7 +42,7 @@ void expect(bool what) { RL_ASSERT(what); }
 template <class Scenario, std::uint64_t First>
 struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
   static constexpr pf::sync::channel_shape shape{
-      .blocks = 1, .packet_lines = lanes, .store_bytes = lanes * 16};
+      .blocks = 1, .packet_lines = lanes, .store_bytes = lanes * 16, .sentinel_lines = 8};
 
   void before() {
     const pf::sync::channel_layout<ranks> layout{shape, sizeof(pf::sync::poison_words)};
@@ -49,7 +51,7 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
       std::byte* arena = memory.data() + static_cast<std::size_t>(r) * stride;
       std::byte* region = arena + layout.begin;
       arenas[r] = arena;
-      pf::sync::write_initial_state<ranks>(region, layout, First);
+      pf::sync::initialise_region<ranks>(region, layout, First);
       memory.add_word(&pf::sync::poison_of(region, layout)->poison);
       const int peer = 1 - r;
       memory.add_word(layout.flag(region, 0, peer));
@@ -60,6 +62,15 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
           memory.add_word(&line->low);
           memory.add_word(&line->high);
         }
+      }
+      const auto add_line = [&](std::byte* at) {
+        memory.add_word(reinterpret_cast<std::uint64_t*>(at));
+        memory.add_word(reinterpret_cast<std::uint64_t*>(at) + 1);
+      };
+      for (unsigned slot = 0; slot < pf::sync::sentinel_slots; ++slot) {
+        std::byte* begin = region + layout.sentinel_ring(0, r, peer) + layout.sentinel_slot(slot);
+        add_line(begin);
+        for (int i = 0; i < lanes; ++i) add_line(begin + layout.sentinel_header + i * 16);
       }
       memory.add_data(region + layout.stores, pf::sync::store_slots * shape.store_bytes);
       words[r] = reinterpret_cast<pf::sync::host_words*>(
@@ -77,12 +88,18 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
     const int lane = static_cast<int>(index) % lanes;
     const pf::call_signature signature{};
     const pf::execution::thread_group group{barriers[rank], lane, lanes};
-    for (int call = 0; call < Scenario::calls; ++call) {
+    for (int kernel = 0; kernel < Scenario::kernels; ++kernel) {
       context c{view, locals[rank], 0, 1, group, scratch[rank], signature};
-      typename Scenario::transport t{c};
-      expect(Scenario::run(c, t));
-      t.close();
+      for (int call = 0; call < Scenario::calls; ++call) {
+        typename Scenario::transport t{c};
+        expect(Scenario::run(c, t));
+        t.close();
+        group.sync();
+      }
+      if (!Scenario::ends_kernels) continue;
+      model::end_of_kernel();
       group.sync();
+      model::end_of_kernel();
     }
   }
 
@@ -97,10 +114,15 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
 };
 
 /// Calls of an all-reduce of `Shares` shares that fill the lanes, and one element more.
-template <template <class, class> class Transport, bool TwoShot, int Shares>
+template <template <class, class> class Transport, bool TwoShot, int Shares,
+          class Element = element, int Kernels = 2, int Calls = 1>
 struct all_reduce {
+  using element = Element;
   using transport = Transport<element, context>;
-  static constexpr int calls = 2;
+  static constexpr int kernels = Kernels;
+  static constexpr int calls = Calls;
+  /// Sentinels rely on kernels that end.
+  static constexpr bool ends_kernels = std::is_same_v<element, float>;
 
   static bool run(context& c, transport& t) {
     constexpr std::uint32_t share = transport::pack_type::size * lanes;
@@ -127,6 +149,7 @@ struct all_reduce {
 /// The transport by hand: messages of as many packs as `packs_of_message` says.
 template <class Transport>
 struct by_hand {
+  static constexpr bool ends_kernels = false;
   static element value(int rank, int m, std::size_t i) {
     return static_cast<element>(1000 * (rank + 1) + 100 * m + static_cast<int>(i));
   }
@@ -150,6 +173,7 @@ struct by_hand {
 /// Exchanges of packets with lanes that have nothing to receive now and then.
 struct uneven_packets : by_hand<pf::transport::packet<element, context>> {
   using transport = pf::transport::packet<element, context>;
+  static constexpr int kernels = 1;
   static constexpr int calls = 1;
 
   static bool run(context& c, transport& t) {
@@ -167,6 +191,7 @@ struct uneven_packets : by_hand<pf::transport::packet<element, context>> {
 /// One rank sends as fast as it may; the other one answers with credit only.
 struct full_ring : by_hand<pf::transport::store_flag<element, context>> {
   using transport = pf::transport::store_flag<element, context>;
+  static constexpr int kernels = 1;
   static constexpr int calls = 1;
 
   static bool run(context& c, transport& t) {
@@ -224,6 +249,8 @@ constexpr named_mutation mutations[] = {
     {"no_barrier", model::mutation::no_barrier},
     {"early_credit", model::mutation::early_credit},
     {"no_credit", model::mutation::no_credit},
+    {"no_fence", model::mutation::no_fence},
+    {"no_wipe", model::mutation::no_wipe},
 };
 
 }  // namespace
@@ -250,6 +277,7 @@ int main(int argc, char** argv) {
   }
 
   using pf::transport::packet;
+  using pf::transport::sentinel;
   using pf::transport::store_flag;
   bool all = true;
   all &= holds<all_reduce<packet, false, 2>>("one_shot over packets", wanted);
@@ -262,6 +290,12 @@ int main(int argc, char** argv) {
       holds<all_reduce<store_flag, true, 2>, wrap - 3>("two_shot over stores, at the wrap", wanted);
   all &= holds<full_ring>("a full ring of stores", wanted);
   all &= holds<full_ring, wrap - 4>("a full ring of stores, at the wrap", wanted);
+
+  all &= holds<all_reduce<sentinel, false, 5, float, 1>>("one_shot over sentinels", wanted);
+  all &= holds<all_reduce<sentinel, true, 4, float>, wrap - 3>("two_shot over sentinels", wanted);
+  all &= holds<all_reduce<sentinel, false, 0, float, 6>>("short calls over sentinels", wanted);
+  all &=
+      holds<all_reduce<sentinel, false, 0, float, 2, 5>>("sentinels, calls in one kernel", wanted);
 
   if (model::mutant == model::mutation::none) return all ? 0 : 1;
   std::printf(all ? "the error was not found\n" : "the error was found\n");

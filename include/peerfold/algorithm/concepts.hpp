@@ -75,7 +75,9 @@ concept transport =
 /// this rank's fragment; fold(x, mine, theirs, op, finish) the finished fragment; store(x, values,
 /// destination(x, store)) gives each element to the functor, and store_from(q, x, theirs, the same)
 /// those that rank q sent. What destination() returns may be asked for ahead of a wait. With
-/// traits.folds_in_flight the arrivals are one value already, and fold() only finishes.
+/// traits.folds_in_flight the arrivals are one value already, and fold() only finishes. Without
+/// traits.exact_bits, load() gives values as the others get them, and as_sent(x, values) makes what
+/// was folded such.
 template <class T, class Load, class Op, class Finish, class Store>
 concept reducing_transport =
     transport<T> &&

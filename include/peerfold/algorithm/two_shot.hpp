@@ -30,7 +30,8 @@ struct two_shot_roles {
   }
 };
 
-/// How a rank makes its share of a tile of its own values and those that came.
+/// How a rank makes its share of a tile of its own values and those that came, as the others will
+/// get it.
 template <class Op, class Finish>
 struct folded {
   const Op& op;
@@ -40,7 +41,11 @@ struct folded {
   PEERFOLD_HD auto operator()(Transport& t, const transport::tile& x,
                               const typename Transport::fragment_type& mine,
                               const typename Transport::arrivals& theirs) const {
-    return t.fold(x, mine, theirs, op, finish);
+    if constexpr (Transport::traits.exact_bits) {
+      return t.fold(x, mine, theirs, op, finish);
+    } else {
+      return t.as_sent(x, t.fold(x, mine, theirs, op, finish));
+    }
   }
 };
 struct taken {

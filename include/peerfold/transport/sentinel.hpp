@@ -115,7 +115,7 @@ class sentinel
     stl::byte* const slot = ring_there(step) + c_.layout().sentinel_slot(message);
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size), [&](uint32_t u, uint32_t i) {
-          arch::store_relaxed(line_of(slot, i), bits_of(detail::without_sentinels(values.at[u])));
+          arch::store_relaxed(line_of(slot, i), bits_of(values.at[u]));
         });
     if (c_.group().elect()) arch::store_relaxed(header_of(slot), header_for(message));
   }
@@ -182,19 +182,18 @@ class sentinel
     return !c_.group().any((fault_ | c_.look_at_ticket()) != 0);
   }
 
-  /// lane_elements' fold, of contributions as they travel, and into what may travel.
-  template <class Op, class Finish, class Range = every_rank>
-  [[nodiscard]] PEERFOLD_HD fragment_type fold(const tile& x, const fragment_type& mine,
-                                               const arrivals& theirs, const Op& op,
-                                               const Finish& finish,
-                                               const Range& range = {}) const {
-    const auto all = [&](fragment_type values) {
-      for_each_pack<fragment_type::packs>(
-          c_.group(), packs_of(x, pack_type::size),
-          [&](uint32_t u, uint32_t) { values.at[u] = detail::without_sentinels(values.at[u]); });
-      return values;
-    };
-    return all(base::fold(x, all(mine), theirs, op, finish, range));
+  /// lane_elements' load, of elements as they travel.
+  template <class Load>
+  [[nodiscard]] PEERFOLD_HD fragment_type load(const tile& x, const Load& load) const {
+    return as_sent(x, base::load(x, load));
+  }
+
+  /// What the others get of a fragment: in place of all ones another NaN.
+  [[nodiscard]] PEERFOLD_HD fragment_type as_sent(const tile& x, fragment_type values) const {
+    for_each_pack<fragment_type::packs>(
+        c_.group(), packs_of(x, pack_type::size),
+        [&](uint32_t u, uint32_t) { values.at[u] = detail::without_sentinels(values.at[u]); });
+    return values;
   }
 
   /// Leaves the numbers for the next call. To be called by all lanes, last. A kernel that goes on
@@ -305,11 +304,11 @@ class sentinel
       // All are asked for before any is waited for.
       PEERFOLD_UNROLL
       for (int j = 0; j < others; ++j) {
+        if (has(unheard, 1u << j)) begin[j] = arch::load_relaxed(header_of(slot[j]));
         PEERFOLD_UNROLL
         for (uint32_t b = 0; b < batch; ++b) {
           if (has(missing, bit(j, b))) line[j][b] = arch::load_relaxed(line_of(slot[j], at[b]));
         }
-        if (has(unheard, 1u << j)) begin[j] = arch::load_relaxed(header_of(slot[j]));
       }
       PEERFOLD_UNROLL
       for (int j = 0; j < others; ++j) {
