@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "element.hpp"
@@ -70,6 +71,24 @@ struct copying_policies<collective::broadcast, true> {
       peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_store,
                          peerfold::direct_store, peerfold::direct_bulk, peerfold::two_shot_store>;
 };
+
+// And for those that fold, with sentinels or without.
+template <collective Which, bool Sentinels>
+using folding_policies = std::conditional_t<
+    Which == collective::all_reduce,
+    std::conditional_t<Sentinels, peerfold::floating_policies, peerfold::every_policy>,
+    std::conditional_t<
+        Which == collective::reduce,
+        std::conditional_t<
+            Sentinels,
+            peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_sentinel,
+                               peerfold::one_shot_store, peerfold::two_shot_store>,
+            peerfold::rooted_policies>,
+        std::conditional_t<
+            Sentinels,
+            peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_sentinel,
+                               peerfold::one_shot_store>,
+            peerfold::exchange_policies>>>;
 
 // The names of its policies in memory of that kind, none where it has no form for it; with those
 // that need floating-point elements and a rank count that is compiled in, or without.

@@ -37,18 +37,17 @@ namespace bench::library {
 template <collective Which, class T, class Op, class Team, class... Memory>
 void call(Team& team, const peerfold::call_options& options, Memory&... memory) {
   using copied = typename copying_policies<Which, sizeof...(Memory) < 3>::list;
+  constexpr bool carries = peerfold::carries_sentinels<Team::size, T>;
   if constexpr (Which == collective::all_reduce) {
-    using list = std::conditional_t<peerfold::carries_sentinels<Team::size, T>,
-                                    peerfold::floating_policies, peerfold::every_policy>;
-    peerfold::all_reduce<list>(team, memory..., Op{}, options);
+    peerfold::all_reduce<folding_policies<Which, carries>>(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::reduce_scatter) {
-    peerfold::reduce_scatter(team, memory..., Op{}, options);
+    peerfold::reduce_scatter<folding_policies<Which, carries>>(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::all_gather) {
     peerfold::all_gather<copied>(team, memory..., options);
   } else if constexpr (Which == collective::broadcast) {
     peerfold::broadcast<copied>(team, memory..., root, options);
   } else if constexpr (Which == collective::reduce) {
-    peerfold::reduce(team, memory..., Op{}, root, options);
+    peerfold::reduce<folding_policies<Which, carries>>(team, memory..., Op{}, root, options);
   } else if constexpr (Which == collective::all_to_all) {
     peerfold::all_to_all<copied>(team, memory..., options);
   } else if constexpr (Which == collective::gather) {
@@ -61,10 +60,11 @@ void call(Team& team, const peerfold::call_options& options, Memory&... memory) 
     for (int r = 0; r < ranks; ++r) to[static_cast<std::size_t>(r)] = next_rank(r, ranks);
     peerfold::send_recv(team, to, memory..., options);
   } else if constexpr (Which == collective::inclusive_scan) {
-    peerfold::inclusive_scan(team, memory..., Op{}, options);
+    peerfold::inclusive_scan<folding_policies<Which, carries>>(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::exclusive_scan) {
     const T initial = static_cast<T>(static_cast<float>(scan_initial));
-    peerfold::exclusive_scan(team, memory..., Op{}, initial, options);
+    peerfold::exclusive_scan<folding_policies<Which, carries>>(team, memory..., Op{}, initial,
+                                                               options);
   } else {
     static_assert(Which == collective::barrier);
     peerfold::barrier(team, options);

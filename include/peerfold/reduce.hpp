@@ -25,7 +25,7 @@ namespace peerfold {
 
 /// All ranks of the team at once, in ordinary memory: `count`
 /// elements at in[r] of every rank r, in memory that rank r reaches, and at out[root].
-template <class Policies = rooted_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> reduce(Team& team, const std::array<const T*, Team::size>& in,
                  const std::array<T*, Team::size>& out, element_count count, const Op& op, int root,
                  const call_options& options = {}) {
@@ -36,7 +36,7 @@ outcome<> reduce(Team& team, const std::array<const T*, Team::size>& in,
 
 /// One rank's part, in ordinary memory of that rank: `count` elements at `in`,
 /// and at `out` on the root.
-template <class Policies = rooted_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> reduce(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                  const Op& op, int root, const call_options& options = {}) {
   return detail::fold_in_memory<collective::reduce, Policies, T, Team, 1>(
@@ -46,7 +46,7 @@ outcome<> reduce(const rank_handle<Team>& rank, const T* in, T* out, element_cou
 
 /// All ranks of the team at once, in symmetric memory: in and out have the same
 /// size.
-template <class Policies = rooted_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                  symmetric_buffer<T, N, Tag>& out, const Op& op, int root,
                  const call_options& options = {}) {
@@ -56,14 +56,14 @@ outcome<> reduce(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& i
 }
 
 /// The same in place; other ranks' buffers stay as they are.
-template <class Policies = rooted_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> reduce(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer, const Op& op,
                  int root, const call_options& options = {}) {
   return reduce<Policies>(team, buffer, buffer, op, root, options);
 }
 
 /// One rank's part, in symmetric memory, or in place (in is out).
-template <class Policies = rooted_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> reduce(const rank_handle<team<N, Place, Tag>>& rank,
                  const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                  const Op& op, int root, const call_options& options = {}) {
@@ -75,7 +75,7 @@ outcome<> reduce(const rank_handle<team<N, Place, Tag>>& rank,
 /// All ranks of the team at once, with functors of the caller's: loads[r](i) is
 /// element i of rank r, stores[root](i, value) gets the results.
 /// For functors see transform_all_reduce().
-template <class Policies = rooted_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_reduce(Team& team, element_count count, int root,
                            const std::array<Load, Team::size>& loads, const Op& op,
@@ -87,7 +87,7 @@ outcome<> transform_reduce(Team& team, element_count count, int root,
 }
 
 /// One rank's part of the same.
-template <class Policies = rooted_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_reduce(const rank_handle<Team>& rank, element_count count, int root,
                            const Load& load, const Op& op, const Finish& finish, const Store& store,

@@ -26,7 +26,7 @@ namespace peerfold {
 
 /// All ranks of the team at once, in ordinary memory: N * count
 /// elements at in[r] and `count` at out[r] of every rank r, in memory that rank r reaches.
-template <class Policies = exchange_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> reduce_scatter(Team& team, const std::array<const T*, Team::size>& in,
                          const std::array<T*, Team::size>& out, element_count count, const Op& op,
                          const call_options& options = {}) {
@@ -37,7 +37,7 @@ outcome<> reduce_scatter(Team& team, const std::array<const T*, Team::size>& in,
 
 /// One rank's part, in ordinary memory of that rank: N * count elements at
 /// `in`, `count` at `out`.
-template <class Policies = exchange_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> reduce_scatter(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                          const Op& op, const call_options& options = {}) {
   return detail::fold_in_memory<collective::reduce_scatter, Policies, T, Team, 1>(
@@ -47,7 +47,7 @@ outcome<> reduce_scatter(const rank_handle<Team>& rank, const T* in, T* out, ele
 
 /// All ranks of the team at once, in symmetric memory: in has N times the elements
 /// of out.
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> reduce_scatter(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                          symmetric_buffer<T, N, Tag>& out, const Op& op,
                          const call_options& options = {}) {
@@ -57,14 +57,14 @@ outcome<> reduce_scatter(team<N, Place, Tag>& team, const symmetric_buffer<T, N,
 }
 
 /// The same in place: rank r's result takes the r-th of N equal parts of its buffer.
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> reduce_scatter(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer,
                          const Op& op, const call_options& options = {}) {
   return reduce_scatter<Policies>(team, buffer, buffer, op, options);
 }
 
 /// One rank's part, in symmetric memory, or in place (in is out).
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> reduce_scatter(const rank_handle<team<N, Place, Tag>>& rank,
                          const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                          const Op& op, const call_options& options = {}) {
@@ -76,7 +76,7 @@ outcome<> reduce_scatter(const rank_handle<team<N, Place, Tag>>& rank,
 /// All ranks of the team at once, with functors of the caller's: loads[r](i) is
 /// element i of the N * count that rank r gives, stores[r](i, value) gets element i of its part.
 /// For functors see transform_all_reduce().
-template <class Policies = exchange_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_reduce_scatter(Team& team, element_count count,
                                    const std::array<Load, Team::size>& loads, const Op& op,
@@ -89,7 +89,7 @@ outcome<> transform_reduce_scatter(Team& team, element_count count,
 }
 
 /// One rank's part of the same.
-template <class Policies = exchange_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_reduce_scatter(const rank_handle<Team>& rank, element_count count,
                                    const Load& load, const Op& op, const Finish& finish,

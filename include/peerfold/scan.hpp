@@ -41,7 +41,7 @@ template <element T>
 
 /// All ranks of the team at once, in ordinary memory: `count`
 /// elements at in[r] and out[r] of every rank r, in memory that rank r reaches.
-template <class Policies = exchange_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> inclusive_scan(Team& team, const std::array<const T*, Team::size>& in,
                          const std::array<T*, Team::size>& out, element_count count, const Op& op,
                          const call_options& options = {}) {
@@ -53,7 +53,7 @@ outcome<> inclusive_scan(Team& team, const std::array<const T*, Team::size>& in,
 
 /// One rank's part, in ordinary memory of that rank: `count` elements at `in`
 /// and `out`.
-template <class Policies = exchange_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> inclusive_scan(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                          const Op& op, const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
@@ -64,7 +64,7 @@ outcome<> inclusive_scan(const rank_handle<Team>& rank, const T* in, T* out, ele
 
 /// All ranks of the team at once, in symmetric memory: in and out have the same
 /// size.
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> inclusive_scan(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                          symmetric_buffer<T, N, Tag>& out, const Op& op,
                          const call_options& options = {}) {
@@ -75,14 +75,14 @@ outcome<> inclusive_scan(team<N, Place, Tag>& team, const symmetric_buffer<T, N,
 }
 
 /// The same in place.
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> inclusive_scan(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer,
                          const Op& op, const call_options& options = {}) {
   return inclusive_scan<Policies>(team, buffer, buffer, op, options);
 }
 
 /// One rank's part, in symmetric memory, or in place (in is out).
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> inclusive_scan(const rank_handle<team<N, Place, Tag>>& rank,
                          const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                          const Op& op, const call_options& options = {}) {
@@ -95,7 +95,7 @@ outcome<> inclusive_scan(const rank_handle<team<N, Place, Tag>>& rank,
 /// All ranks of the team at once, with functors of the caller's: loads[r](i) is
 /// element i of rank r, stores[r](i, value) gets its results.
 /// For functors see transform_all_reduce().
-template <class Policies = exchange_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_inclusive_scan(Team& team, element_count count,
                                    const std::array<Load, Team::size>& loads, const Op& op,
@@ -108,7 +108,7 @@ outcome<> transform_inclusive_scan(Team& team, element_count count,
 }
 
 /// One rank's part of the same.
-template <class Policies = exchange_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store>
 outcome<> transform_inclusive_scan(const rank_handle<Team>& rank, element_count count,
                                    const Load& load, const Op& op, const Finish& finish,
@@ -121,7 +121,7 @@ outcome<> transform_inclusive_scan(const rank_handle<Team>& rank, element_count 
 
 /// All ranks of the team at once, in ordinary memory: `count`
 /// elements at in[r] and out[r] of every rank r, in memory that rank r reaches.
-template <class Policies = exchange_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> exclusive_scan(Team& team, const std::array<const T*, Team::size>& in,
                          const std::array<T*, Team::size>& out, element_count count, const Op& op,
                          const T& initial, const call_options& options = {}) {
@@ -133,7 +133,7 @@ outcome<> exclusive_scan(Team& team, const std::array<const T*, Team::size>& in,
 
 /// One rank's part, in ordinary memory of that rank: `count` elements at `in`
 /// and `out`.
-template <class Policies = exchange_policies, class Team, element T, class Op>
+template <class Policies = automatic_policies, class Team, element T, class Op>
 outcome<> exclusive_scan(const rank_handle<Team>& rank, const T* in, T* out, element_count count,
                          const Op& op, const T& initial, const call_options& options = {}) {
   static_assert(detail::scans<Op>, "a scan takes an operator without a finish: not avg");
@@ -144,7 +144,7 @@ outcome<> exclusive_scan(const rank_handle<Team>& rank, const T* in, T* out, ele
 
 /// All ranks of the team at once, in symmetric memory: in and out have the same
 /// size.
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> exclusive_scan(team<N, Place, Tag>& team, const symmetric_buffer<T, N, Tag>& in,
                          symmetric_buffer<T, N, Tag>& out, const Op& op, const T& initial,
                          const call_options& options = {}) {
@@ -155,14 +155,14 @@ outcome<> exclusive_scan(team<N, Place, Tag>& team, const symmetric_buffer<T, N,
 }
 
 /// The same in place.
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> exclusive_scan(team<N, Place, Tag>& team, symmetric_buffer<T, N, Tag>& buffer,
                          const Op& op, const T& initial, const call_options& options = {}) {
   return exclusive_scan<Policies>(team, buffer, buffer, op, initial, options);
 }
 
 /// One rank's part, in symmetric memory, or in place (in is out).
-template <class Policies = exchange_policies, int N, class Place, class Tag, element T, class Op>
+template <class Policies = automatic_policies, int N, class Place, class Tag, element T, class Op>
 outcome<> exclusive_scan(const rank_handle<team<N, Place, Tag>>& rank,
                          const symmetric_buffer<T, N, Tag>& in, symmetric_buffer<T, N, Tag>& out,
                          const Op& op, const T& initial, const call_options& options = {}) {
@@ -176,7 +176,7 @@ outcome<> exclusive_scan(const rank_handle<team<N, Place, Tag>>& rank,
 /// All ranks of the team at once, with functors of the caller's: as above;
 /// `initial` is made an accumulator.
 /// For functors see transform_all_reduce().
-template <class Policies = exchange_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store, class A>
 outcome<> transform_exclusive_scan(Team& team, element_count count,
                                    const std::array<Load, Team::size>& loads, const Op& op,
@@ -191,7 +191,7 @@ outcome<> transform_exclusive_scan(Team& team, element_count count,
 }
 
 /// One rank's part of the same.
-template <class Policies = exchange_policies, class Team, class Load, class Op, class Finish,
+template <class Policies = automatic_policies, class Team, class Load, class Op, class Finish,
           class Store, class A>
 outcome<> transform_exclusive_scan(const rank_handle<Team>& rank, element_count count,
                                    const Load& load, const Op& op, const A& initial,

@@ -105,16 +105,31 @@ struct all_reduce_policies<automatic_policies, T, Op, run_time_ranks> {
 template <class Policies, element T, class Op, int N>
 using all_reduce_policies_t = typename detail::all_reduce_policies<Policies, T, Op, N>::type;
 
+/// `Policies`, or what automatic_policies stands for in a fold that is not an all-reduce.
+template <collective Which, class Policies, element T, class Op, int N>
+using fold_policies_t = stl::conditional_t<
+    !stl::same_as<Policies, automatic_policies>, Policies,
+    stl::conditional_t<
+        takes_sentinel<T, Op, N>,
+        stl::conditional_t<
+            Which == collective::reduce,
+            policies<one_shot_packet, one_shot_sentinel, one_shot_store, two_shot_store>,
+            policies<one_shot_packet, one_shot_sentinel, one_shot_store>>,
+        stl::conditional_t<Which == collective::reduce, rooted_policies, exchange_policies>>>;
+
 /// The policy for a collective beside all-reduce that moves `bytes` bytes from a rank to another;
-/// `direct`, where outputs are in symmetric memory and nothing is folded. Measured on 2 H200; that
+/// `direct`, where outputs are in symmetric memory and nothing is folded; `sentinel` as in
+/// all_reduce_ranges(). Measured on 2 H200; that
 /// a broadcast or a reduce of more ranks takes two steps as soon as it is no matter of latency
 /// follows from the bytes that the root's links carry: N - 1 times the message, or less than twice.
-constexpr policy select_exchange(collective which, int ranks, size_t bytes, bool direct) noexcept {
+constexpr policy select_exchange(collective which, int ranks, size_t bytes, bool direct,
+                                 bool sentinel = false) noexcept {
   constexpr size_t kib = 1024;
   const size_t all = bytes * static_cast<size_t>(ranks);
-  if (all <= 1024 * kib) return one_shot_packet;
   const bool has_two_steps = which == collective::broadcast || which == collective::reduce;
+  if (all <= (sentinel ? 128 : 1024) * kib) return one_shot_packet;
   if (has_two_steps && ranks > 2 && all > 4096 * kib) return two_shot_store;
+  if (sentinel && all <= 8192 * kib) return one_shot_sentinel;
   return direct && all > 8192 * kib ? direct_store : one_shot_store;
 }
 

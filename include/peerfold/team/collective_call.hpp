@@ -228,8 +228,10 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Load, Team::size>& loads, const Op& op, const Finish& finish,
                    const std::array<Store, Team::size>& stores,
                    const std::array<Range, Team::size>& ranges, const call_options& options) {
-  const policy selected = select_exchange(Which, team.rank_count(), count * sizeof(T), false);
-  return with_policy<Which, Policies, carries_sentinels<Team::size, T>>(
+  constexpr int n = Team::size;
+  const policy selected =
+      select_exchange(Which, team.rank_count(), count * sizeof(T), false, takes_sentinel<T, Op, n>);
+  return with_policy<Which, fold_policies_t<Which, Policies, T, Op, n>, carries_sentinels<n, T>>(
       options, selected, [&]<policy P>() {
         if constexpr (runs_along_tree(P)) {
           return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,
