@@ -131,20 +131,21 @@ inline constexpr floating_types floating = [] {
   return found;
 }();
 
-constexpr bool takes_policy(collective which, int type, const policy& p) {
-  return has_policy(which, p) && (p.transport != transport_id::sentinel || floating.has[type]);
+/// Whether a policy of the collective takes elements of any type.
+constexpr bool takes_all_types(collective which, const policy& p) {
+  return has_policy(which, p) && p.transport != transport_id::sentinel;
 }
 
-constexpr int policies_known(collective which, int type) {
+constexpr int policies_known(collective which) {
   int count = 0;
-  for (const policy& p : known_policies) count += takes_policy(which, type, p) ? 1 : 0;
+  for (const policy& p : known_policies) count += takes_all_types(which, p) ? 1 : 0;
   return count;
 }
 
-/// The place in known_policies of the collective's policy number `index` for elements of a type.
-constexpr int policy_number(collective which, int type, int index) {
+/// The place in known_policies of the collective's policy number `index`, of those.
+constexpr int policy_number(collective which, int index) {
   for (int p = 0;; ++p) {
-    if (!takes_policy(which, type, known_policies[static_cast<std::size_t>(p)])) continue;
+    if (!takes_all_types(which, known_policies[static_cast<std::size_t>(p)])) continue;
     if (index-- == 0) return p;
   }
 }
@@ -170,10 +171,15 @@ struct covering_table {
   constexpr void add(int which, int type, int op) {
     const collective c = covered_collectives[static_cast<std::size_t>(which)];
     const int n = rows_of[which]++;
-    const int known = policies_known(c, type);
-    const int policy = policy_number(c, type, n % known);
+    const int known = policies_known(c);
+    add(which, type, op, policy_number(c, n % known), n);
+  }
+
+  /// By a policy; `n` picks the rest.
+  constexpr void add(int which, int type, int op, int policy, int n) {
+    const collective c = covered_collectives[static_cast<std::size_t>(which)];
     const algorithm_id algorithm = known_policies[static_cast<std::size_t>(policy)].algorithm;
-    int memory = (n / known + n + which) % 2;
+    int memory = (n / policies_known(c) + n + which) % 2;
     if (algorithm == algorithm_id::direct) memory = 1;
     if (c == collective::send_recv) memory = 0;
     rows[size++] = {which, type, op, policy, (n * 3 + n / 8 + which) % max_ranks + 1, memory};
@@ -214,6 +220,20 @@ constexpr covering_table make_covering() {
         const int type = (i + 3 * which + op) % covered_type_count;
         if (is_legal(which, type, op)) table.add(which, type, op);
       }
+    }
+  }
+  // Sentinels, of every collective that has them, for types in turn.
+  int turn = 0;
+  for (int which = 0; which < folding_collectives; ++which) {
+    const collective c = covered_collectives[static_cast<std::size_t>(which)];
+    for (int p = 0; p < static_cast<int>(known_policies.size()); ++p) {
+      const policy& chosen = known_policies[static_cast<std::size_t>(p)];
+      if (chosen.transport != transport_id::sentinel || !has_policy(c, chosen)) continue;
+      int type = turn % covered_type_count;
+      while (!floating.has[type]) type = (type + 1) % covered_type_count;
+      int op = turn % covered_operator_count;
+      while (!is_legal(which, type, op)) op = (op + 1) % covered_operator_count;
+      table.add(which, type, op, p, turn++);
     }
   }
   return table;

@@ -56,7 +56,8 @@ std::string table() {
          "the `count` elements of the call; what leaves the busiest rank is counted in parts, and "
          "twice where a sequence number travels with every word; so is what arrives. Policies that "
          "have the same bits always all have the same; the others have them every time. Trees are "
-         "shown for 8 ranks, with the root that makes most of each figure.\n\n"
+         "shown for 8 ranks, with the root that makes most of each figure. Sentinels carry "
+         "floating-point elements; what bits a NaN has is not said.\n\n"
          "| collective | policy | same bits always | in place | output memory | links | steps | "
          "leaves the busiest rank | arrives at the busiest rank |\n"
          "|---|---|---|---|---|---|---|---|---|\n";
