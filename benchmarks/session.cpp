@@ -132,10 +132,13 @@ void session::measure_rivals() {
     return;
   }
   measure_table(*rivals::make_one_shot_packet(ranks_));
+  measure_table(*rivals::make_one_shot_sentinel(ranks_));
   measure_table(*rivals::make_two_shot_push(ranks_));
   constexpr std::size_t mib = std::size_t{1} << 20;
   compare_with(
       "one_shot/packet", [this] { return rivals::make_one_shot_packet(ranks_); }, 0, mib);
+  compare_with(
+      "one_shot/sentinel", [this] { return rivals::make_one_shot_sentinel(ranks_); }, 0, 4 * mib);
   compare_with(
       "two_shot/store", [this] { return rivals::make_two_shot_push(ranks_); }, 0,
       all_.how.max_bytes);
@@ -225,7 +228,8 @@ void print_list(const machine& where) {
                 std::string(op_column(i.which, i.op)).c_str());
   }
   std::printf(
-      "hand-specialised: all_reduce, one_shot/packet and two_shot/store (2 ranks, float sum)\n");
+      "hand-specialised: all_reduce, one_shot/packet, one_shot/sentinel and two_shot/store (2 "
+      "ranks, float sum)\n");
   std::string reason;
   const nccl::library* const nccl = nccl::find_library(reason);
   std::printf("NCCL: %s\n", nccl != nullptr ? nccl->version_text().c_str() : reason.c_str());

@@ -7,6 +7,7 @@
 #include "../machine.hpp"
 #include "../runtime.hpp"
 #include "one_shot_packet.cuh"
+#include "one_shot_sentinel.cuh"
 #include "two_shot_push.cuh"
 
 namespace bench::rivals {
@@ -72,13 +73,13 @@ class rival : public implementation {
     if (ranks.max_blocks > 0) blocks_ = std::min(blocks_, ranks.max_blocks);
   }
 
-  // Zeroed memory of each rank.
+  // Memory of each rank, every byte `value`.
   template <class T>
-  std::array<T*, 2> owned(std::size_t count) {
+  std::array<T*, 2> owned(std::size_t count, int value = 0) {
     std::array<T*, 2> pointers{};
     for (std::size_t r = 0; r < 2; ++r) {
       owned_.emplace_back(buffers_.devices[r], count * sizeof(T));
-      owned_.back().fill(0);
+      owned_.back().fill(value);
       pointers[r] = owned_.back().as<T>();
     }
     return pointers;
@@ -185,6 +186,51 @@ class one_shot_packet_rival final : public rival {
   std::array<std::uint32_t*, 2> state_{};
 };
 
+class one_shot_sentinel_rival final : public rival {
+ public:
+  explicit one_shot_sentinel_rival(const assignment& ranks) : rival(ranks, "one_shot/sentinel") {
+    const auto blocks = static_cast<std::size_t>(blocks_);
+    ring_ = owned<uint4>(blocks * sentinel_slots * sentinel_lines, 0xff);
+    state_ = owned<uint2>(blocks);
+    load(reinterpret_cast<const void*>(one_shot_sentinel<1>));
+    load(reinterpret_cast<const void*>(one_shot_sentinel<2>));
+  }
+
+  // Two messages of the most lines a block.
+  bool supports(std::size_t count) const override {
+    const auto most = static_cast<std::size_t>(blocks_) * sentinel_threads * sentinel_unroll * 2;
+    return count % 4 == 0 && count / 4 <= most;
+  }
+
+  void enqueue(placement where, int calls) override {
+    std::array<one_shot_sentinel_rank, 2> ranks{};
+    for (std::size_t r = 0; r < 2; ++r) {
+      ranks[r].rank = static_cast<int>(r);
+      ranks[r].in = static_cast<const uint4*>(source(r, where));
+      ranks[r].out = static_cast<uint4*>(target(r));
+      ranks[r].ring_here = ring_[r];
+      ranks[r].ring_there = ring_[1 - r];
+      ranks[r].state = state_[r];
+      ranks[r].digest = make_ushort2(0x5eed, static_cast<unsigned short>(count_));
+    }
+    const std::size_t lines = count_ / 4;
+    const auto most = static_cast<std::size_t>(blocks_);
+    const int threads = threads_for(lines, blocks_, sentinel_threads);
+    const auto width = static_cast<std::size_t>(threads);
+    const std::size_t share = divide_up(lines, most * 8) * 8;  // lines of 128 bytes
+    const std::size_t tile = std::clamp(share, width, width * sentinel_unroll);
+    const one_shot_sentinel_call call{failed_.get(), static_cast<std::uint32_t>(lines),
+                                      static_cast<std::uint32_t>(tile)};
+    launch<one_shot_sentinel_arguments>(one_shot_sentinel<1>, one_shot_sentinel<2>, call, ranks,
+                                        static_cast<int>(std::min(divide_up(lines, tile), most)),
+                                        threads, calls);
+  }
+
+ private:
+  std::array<uint4*, 2> ring_{};  // of each rank
+  std::array<uint2*, 2> state_{};
+};
+
 class two_shot_push_rival final : public rival {
  public:
   explicit two_shot_push_rival(const assignment& ranks) : rival(ranks, "two_shot/store") {
@@ -238,6 +284,10 @@ class two_shot_push_rival final : public rival {
 
 std::unique_ptr<implementation> make_one_shot_packet(const assignment& ranks) {
   return std::make_unique<one_shot_packet_rival>(ranks);
+}
+
+std::unique_ptr<implementation> make_one_shot_sentinel(const assignment& ranks) {
+  return std::make_unique<one_shot_sentinel_rival>(ranks);
 }
 
 std::unique_ptr<implementation> make_two_shot_push(const assignment& ranks) {

@@ -15,6 +15,7 @@ inline bool apply_to(const assignment& ranks) {
 }
 
 std::unique_ptr<implementation> make_one_shot_packet(const assignment& ranks);
+std::unique_ptr<implementation> make_one_shot_sentinel(const assignment& ranks);
 std::unique_ptr<implementation> make_two_shot_push(const assignment& ranks);
 
 }  // namespace bench::rivals
