@@ -22,6 +22,7 @@
 #include <peerfold/transport/movers.hpp>
 #include <peerfold/transport/packet.hpp>
 #include <peerfold/transport/peers.hpp>
+#include <peerfold/transport/sentinel.hpp>
 #include <peerfold/transport/store_flag.hpp>
 
 #if defined(__CUDACC__)

@@ -124,6 +124,16 @@ void refused_calls(report& result) {
                [](call_options& o) {
                  o.policy = {algorithm_id::one_shot, transport_id::automatic};
                });
+  refuse("sentinels of integers", {"options.policy", "one_shot/sentinel", "floating-point"}, [&] {
+    std::array<const std::int32_t*, N> from;
+    std::array<std::int32_t*, N> to;
+    for (std::size_t r = 0; r < N; ++r) {
+      from[r] = reinterpret_cast<const std::int32_t*>(in[r]);
+      to[r] = reinterpret_cast<std::int32_t*>(out[r]);
+    }
+    all_reduce<policies<one_shot_packet, one_shot_sentinel>>(team, from, to, count, peerfold::sum{},
+                                                             {.policy = one_shot_sentinel});
+  });
   refuse("a stream for all ranks", {"options.stream", "leave it unset"}, [&] {
     call_options options;
     options.stream = nullptr;  // the default stream: named, not left unset

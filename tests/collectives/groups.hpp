@@ -143,7 +143,9 @@ void run_groups(report& result) {
               },
               lists));
         }
-        std::vector<peerfold::policy> policies(all_policies.begin(), all_policies.end());
+        using list =
+            std::conditional_t<carries_sentinels<N, Ts...>, floating_policies, every_policy>;
+        std::vector<peerfold::policy> policies(list::list.begin(), list::list.end());
         policies.push_back(automatic);
         int round = 0;
         for (const peerfold::policy& policy : policies) {
@@ -160,14 +162,14 @@ void run_groups(report& result) {
           options.policy = policy;
           options.max_blocks = round == 3 ? 1 : 0;
           if (chosen.who == caller::team) {
-            all_reduce(team, whole, Op{}, options);
+            all_reduce<list>(team, whole, Op{}, options);
           } else {
             std::vector<std::thread> threads;
             for (int r = 0; r < N; ++r) {
               threads.emplace_back([&, r] {
                 recording(result, name, [&] {
-                  all_reduce(team.rank(r), of_ranks[static_cast<std::size_t>(r)], Op{},
-                             place.rank_options(options, r));
+                  all_reduce<list>(team.rank(r), of_ranks[static_cast<std::size_t>(r)], Op{},
+                                   place.rank_options(options, r));
                   place.after_rank_call(r, 0);
                 });
               });

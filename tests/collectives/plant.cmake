@@ -32,6 +32,8 @@ foreach(bug IN LISTS BUGS)
   elseif(bug STREQUAL "lost_wipe")
     plant(transport/packet.hpp "arch::store_relaxed(at(line, i), arch::word_pair{0, 0});"
           "static_cast<void>(at(line, i));")
+  elseif(bug STREQUAL "short_wipe")
+    plant(transport/sentinel.hpp "receipts_ == 1 ? kept_.lines : lines_" "receipts_ == 1 ? 1 : lines_")
   elseif(bug STREQUAL "missing_credit")
     plant(transport/store_flag.hpp "+ releases_," ",")
   elseif(bug STREQUAL "wrong_parity")

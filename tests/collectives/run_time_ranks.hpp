@@ -127,6 +127,12 @@ void run_time_refusals(report& result) {
   few[2] = nullptr;
   expect_refusal(result, "no output", errc::invalid_argument, {"out[2]: null"},
                  [&] { all_reduce(bench.team, in, few, 10, peerfold::sum{}); });
+  expect_refusal(result, "sentinels", errc::invalid_argument,
+                 {"options.policy", "one_shot/sentinel", "rank counts known"}, [&] {
+                   all_reduce<policies<one_shot_packet, one_shot_sentinel>>(
+                       bench.team, in, bench.out, 10, peerfold::sum{},
+                       {.policy = one_shot_sentinel});
+                 });
   auto moved = std::move(bench.team);
   expect_refusal(result, "a moved-from team's rank", errc::team_empty, {"moved from"},
                  [&] { static_cast<void>(bench.team.rank(0)); });

@@ -4,6 +4,7 @@
 #include <peerfold/execution/thread_group.hpp>
 #include <peerfold/policy/plan.hpp>
 #include <peerfold/transport/packet.hpp>
+#include <peerfold/transport/sentinel.hpp>
 #include <peerfold/transport/store_flag.hpp>
 
 #include <rapidcheck/catch.h>
@@ -21,6 +22,7 @@ using context = pf::execution::context<3, pf::execution::thread_group>;
 struct small_group : pf::execution::thread_group {
   static constexpr int packet_packs = 1;
   static constexpr int store_packs = 4;
+  static constexpr int sentinel_packs = 2;
 };
 using small_context = pf::execution::context<3, small_group>;
 
@@ -36,6 +38,7 @@ shape any_shape() {
   any.channel.blocks = *rc::gen::inRange(1, 200);
   any.channel.packet_lines = *rc::gen::inRange<std::uint32_t>(16, 2048);
   any.channel.store_bytes = 1024u << *rc::gen::inRange(0, 6);
+  any.channel.sentinel_lines = 8 * *rc::gen::inRange<std::uint32_t>(1, 200);
   any.max_blocks = *rc::gen::inRange(1, any.channel.blocks + 1);
   any.narrowest = 1 << *rc::gen::inRange(0, 8);
   any.widest = any.narrowest << *rc::gen::inRange(0, 4);
@@ -93,6 +96,13 @@ TEST_CASE("a plan covers every element once, within what messages and lanes hold
     check_plan<pf::transport::packet<float, context>>(count, parts, s);
     check_plan<pf::transport::packet<double, small_context>>(count, parts, s);
     check_plan<pf::transport::packet<std::int8_t, small_context>>(count, parts, s);
+  });
+  rc::prop("sentinels", [] {
+    const std::size_t count = any_count();
+    const shape s = any_shape();
+    const auto parts = *rc::gen::element(1u, 2u, 3u, 8u);
+    check_plan<pf::transport::sentinel<float, context>>(count, parts, s);
+    check_plan<pf::transport::sentinel<double, small_context>>(count, parts, s);
   });
   rc::prop("stores", [] {
     const std::size_t count = any_count();

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace pf = peerfold;
 
@@ -61,6 +64,56 @@ TEST_CASE("a list of policies dispatches to those it has") {
   CHECK(dispatched<two>(pf::one_shot_packet) == "one_shot/packet");
   CHECK(dispatched<two>(pf::two_shot_packet) == "none");
   CHECK(pf::every_policy::size == pf::all_policies.size());
+}
+
+namespace {
+
+/// Whether what automatic may take is compiled, and nothing else.
+template <int N, class T, class Op>
+void check_lists() {
+  using list = pf::all_reduce_policies_t<pf::automatic_policies, T, Op, N>;
+  constexpr bool sentinel = pf::takes_sentinel<T, Op, N>;
+  std::set<std::string_view> taken;
+  for (int ranks = pf::counts_ranks_early<N> ? N : 1; ranks <= (pf::counts_ranks_early<N> ? N : 72);
+       ++ranks) {
+    for (std::size_t bytes = 1; bytes < std::size_t{1} << 40; bytes += bytes / 3 + 1) {
+      const auto chosen = pf::select_all_reduce(ranks, bytes, sentinel);
+      CHECK(list::contains(chosen));
+      taken.insert(to_string(chosen));
+    }
+  }
+  CHECK(taken.size() == list::size);
+  const auto folds = []<pf::collective Which>() {
+    using of_which = pf::fold_policies_t<Which, pf::automatic_policies, T, Op, N>;
+    for (std::size_t bytes = 1; bytes < std::size_t{1} << 40; bytes += bytes / 3 + 1) {
+      CHECK(of_which::contains(pf::select_exchange(Which, N, bytes, false, sentinel)));
+    }
+  };
+  folds.template operator()<pf::collective::reduce_scatter>();
+  folds.template operator()<pf::collective::reduce>();
+  folds.template operator()<pf::collective::inclusive_scan>();
+}
+
+template <class T, class Op, int... N>
+void check_lists_of(std::integer_sequence<int, N...>) {
+  (check_lists<N + 1, T, Op>(), ...);
+}
+
+}  // namespace
+
+TEST_CASE("calls compile what automatic may take") {
+  const auto own = [](float a, float) { return a; };
+  const std::make_integer_sequence<int, 8> counts;
+  check_lists_of<float, pf::sum>(counts);
+  check_lists_of<float, decltype(own)>(counts);
+  check_lists_of<int, pf::sum>(counts);
+  check_lists<pf::run_time_ranks, float, pf::sum>();
+  STATIC_REQUIRE(pf::takes_sentinel<double, pf::max, 8>);
+  STATIC_REQUIRE(!pf::takes_sentinel<int, pf::sum, 2>);
+  STATIC_REQUIRE(!pf::takes_sentinel<float, decltype(own), 2>);
+  STATIC_REQUIRE(!pf::takes_sentinel<float, pf::sum, pf::run_time_ranks>);
+  using named = pf::policies<pf::chain_store>;
+  STATIC_REQUIRE(std::is_same_v<pf::all_reduce_policies_t<named, float, pf::sum, 2>, named>);
 }
 
 TEST_CASE("the selector names a policy for every size and rank count") {
