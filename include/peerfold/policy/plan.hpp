@@ -29,8 +29,8 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 /// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest
 /// lanes that hold the message at once, with packs_a_lane packs each where fragments have room for
 /// them: what a lane does once a tile costs as much as several packs. Tiles too hold so many packs
-/// a lane, but fewer (one at least) where less than a quarter of the blocks would have a tile.
-/// Measured on 2 H200 (docs/decisions/0008).
+/// a lane, but fewer (one at least) where a message would not make four of them: more blocks than
+/// that only wait for the slowest. Measured on 2 H200 and 2 H100 (docs/decisions/0008).
 ///
 /// If `pieces`, a message of a transport that can carries several tiles where every block has many:
 /// what is done once a message, above all the wait for stores to arrive, takes as long as moving a
@@ -45,12 +45,17 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
   const size_t packs = std::max<size_t>(1, divide_up(divide_up(count, parts), pack));
   const auto blocks = static_cast<size_t>(max_blocks);
   int width = narrowest;
+  // Of few lanes, half the blocks of twice as many are better.
+  constexpr size_t many = 64;
+  while (deep > 1 && width < widest / 2 && many * static_cast<size_t>(width) * deep < packs) {
+    width *= 2;
+  }
   while (width < widest && blocks * static_cast<size_t>(width) * deep < packs) width *= 2;
 
   const auto lanes = static_cast<size_t>(width);
   const size_t capacity = Transport::capacity(shape, width) / pack;
   const size_t even = divide_up(packs, blocks);
-  const size_t full = std::clamp(deep * even, lanes, deep * lanes);
+  const size_t full = std::clamp(divide_up(packs, 4), lanes, deep * lanes);
   const size_t share = std::min(std::max(even, full), packs);
 
   launch_plan plan;
