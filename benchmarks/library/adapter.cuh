@@ -228,7 +228,10 @@ class team_calls final : public team_of_ranks<N, T> {
 
   void enqueue_group([[maybe_unused]] placement where, [[maybe_unused]] int calls) {
     if constexpr (Which == collective::all_reduce && N != peerfold::run_time_ranks) {
-      using compiled = peerfold::policies<peerfold::one_shot_packet, peerfold::two_shot_store>;
+      using without = peerfold::policies<peerfold::one_shot_packet, peerfold::two_shot_store>;
+      using with = peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_sentinel,
+                                      peerfold::two_shot_store>;
+      using compiled = std::conditional_t<peerfold::carries_sentinels<N, T>, with, without>;
       const auto& group = groups_[where == placement::in_place ? 1 : 0];
       for (int i = 0; i < calls; ++i) {
         peerfold::all_reduce<compiled>(this->team_, group, Op{}, this->options_);

@@ -82,24 +82,24 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
                          const Finish& finish, const std::array<Store, Team::size>& stores,
                          const call_options& options) {
   constexpr int n = Team::size;
-  const policy selected =
-      select_all_reduce(team.rank_count(), count.value() * sizeof(T), takes_sentinel<T, Op, n>);
-  using list = all_reduce_policies_t<Policies, T, Op, n>;
-  return with_policy<collective::all_reduce, list, carries_sentinels<n, T>>(
-      options, selected, [&]<policy P>() {
-        if constexpr (runs_along_tree(P)) {
-          return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
-                                                                loads, op, finish, stores, options);
-        } else {
-          using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
-          const int parts = P.algorithm == algorithm_id::one_shot ? 1 : team.rank_count();
-          const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
-          return launch_bodies(team, first, last, count.value(), parts, call, options,
-                               [&](std::size_t r, const transport::tiling& tiles) {
-                                 return body{tiles, loads[r], op, finish, stores[r]};
-                               });
-        }
-      });
+  using list = all_reduce_policies_t<Policies, n, takes_sentinel<T, Op, n>>;
+  constexpr bool sentinel = takes_sentinel<T, Op, n> && list::contains(transport_id::sentinel);
+  const policy selected = select_all_reduce(team.rank_count(), count.value() * sizeof(T), sentinel);
+  constexpr auto which = collective::all_reduce;
+  return with_policy<which, list, carries_sentinels<n, T>>(options, selected, [&]<policy P>() {
+    if constexpr (runs_along_tree(P)) {
+      return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
+                                                            loads, op, finish, stores, options);
+    } else {
+      using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
+      const int parts = P.algorithm == algorithm_id::one_shot ? 1 : team.rank_count();
+      const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
+      return launch_bodies(team, first, last, count.value(), parts, call, options,
+                           [&](std::size_t r, const transport::tiling& tiles) {
+                             return body{tiles, loads[r], op, finish, stores[r]};
+                           });
+    }
+  });
 }
 
 }  // namespace detail

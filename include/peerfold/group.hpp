@@ -145,12 +145,16 @@ outcome<> all_reduce_group(Team& team, int first, int last, const tensor_group<T
   if (error reason = check_group(team, first, last, group, "tensors")) {
     return refuse(std::move(reason));
   }
-  const policy selected = select_all_reduce(team.rank_count(), group.bytes());
-  return with_policy<collective::all_reduce, Policies, carries_sentinels<Team::size, Ts...>>(
-      options, selected, [&]<policy P>() {
-        static_assert(!runs_along_tree(P), "groups have no policies along trees");
-        return launch_group<P>(team, first, last, group, op, options);
-      });
+  constexpr int n = Team::size;
+  constexpr bool may_take = (takes_sentinel<Ts, Op, n> && ...);
+  using list = all_reduce_policies_t<Policies, n, may_take>;
+  constexpr bool sentinel = may_take && list::contains(transport_id::sentinel);
+  const policy selected = select_all_reduce(team.rank_count(), group.bytes(), sentinel);
+  constexpr auto which = collective::all_reduce;
+  return with_policy<which, list, carries_sentinels<n, Ts...>>(options, selected, [&]<policy P>() {
+    static_assert(!runs_along_tree(P), "groups have no policies along trees");
+    return launch_group<P>(team, first, last, group, op, options);
+  });
 }
 
 }  // namespace detail
@@ -158,7 +162,7 @@ outcome<> all_reduce_group(Team& team, int first, int last, const tensor_group<T
 /// All ranks of the team at once: every tensor of the group is folded over the ranks, each as by an
 /// all_reduce of its own. Who calls, ordering, streams, graphs and what is refused: as
 /// all_reduce.hpp says; ranks must agree on the sizes and the order of the tensors, too.
-template <class Policies = every_policy, class Team, class Op, element... Ts>
+template <class Policies = automatic_policies, class Team, class Op, element... Ts>
 outcome<> all_reduce(Team& team, const tensor_group<Team, Ts...>& group, const Op& op,
                      const call_options& options = {}) {
   return detail::all_reduce_group<Policies>(team, 0, std::max(1, team.rank_count()), group, op,
@@ -166,7 +170,7 @@ outcome<> all_reduce(Team& team, const tensor_group<Team, Ts...>& group, const O
 }
 
 /// One rank's part of the same.
-template <class Policies = every_policy, class Team, class Op, element... Ts>
+template <class Policies = automatic_policies, class Team, class Op, element... Ts>
 outcome<> all_reduce(const rank_handle<Team>& rank, const tensor_group<Team, Ts...>& group,
                      const Op& op, const call_options& options = {}) {
   return detail::all_reduce_group<Policies>(rank.team(), rank.rank(), rank.rank() + 1, group, op,

@@ -60,6 +60,8 @@ TEST_CASE("a list of policies dispatches to those it has") {
   STATIC_REQUIRE(two::contains(pf::two_shot_store));
   STATIC_REQUIRE(!two::contains(pf::one_shot_store));
   STATIC_REQUIRE(!two::contains(pf::automatic));
+  STATIC_REQUIRE(two::contains(pf::transport_id::store));
+  STATIC_REQUIRE(!two::contains(pf::transport_id::sentinel));
   CHECK(dispatched<two>(pf::two_shot_store) == "two_shot/store");
   CHECK(dispatched<two>(pf::one_shot_packet) == "one_shot/packet");
   CHECK(dispatched<two>(pf::two_shot_packet) == "none");
@@ -71,8 +73,8 @@ namespace {
 /// Whether what automatic may take is compiled, and nothing else.
 template <int N, class T, class Op>
 void check_lists() {
-  using list = pf::all_reduce_policies_t<pf::automatic_policies, T, Op, N>;
   constexpr bool sentinel = pf::takes_sentinel<T, Op, N>;
+  using list = pf::all_reduce_policies_t<pf::automatic_policies, N, sentinel>;
   std::set<std::string_view> taken;
   for (int ranks = pf::counts_ranks_early<N> ? N : 1; ranks <= (pf::counts_ranks_early<N> ? N : 72);
        ++ranks) {
@@ -84,7 +86,7 @@ void check_lists() {
   }
   CHECK(taken.size() == list::size);
   const auto folds = []<pf::collective Which>() {
-    using of_which = pf::fold_policies_t<Which, pf::automatic_policies, T, Op, N>;
+    using of_which = pf::fold_policies_t<Which, pf::automatic_policies, sentinel>;
     for (std::size_t bytes = 1; bytes < std::size_t{1} << 40; bytes += bytes / 3 + 1) {
       CHECK(of_which::contains(pf::select_exchange(Which, N, bytes, false, sentinel)));
     }
@@ -113,7 +115,7 @@ TEST_CASE("calls compile what automatic may take") {
   STATIC_REQUIRE(!pf::takes_sentinel<float, decltype(own), 2>);
   STATIC_REQUIRE(!pf::takes_sentinel<float, pf::sum, pf::run_time_ranks>);
   using named = pf::policies<pf::chain_store>;
-  STATIC_REQUIRE(std::is_same_v<pf::all_reduce_policies_t<named, float, pf::sum, 2>, named>);
+  STATIC_REQUIRE(std::is_same_v<pf::all_reduce_policies_t<named, 2, true>, named>);
 }
 
 TEST_CASE("the selector names a policy for every size and rank count") {

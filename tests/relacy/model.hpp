@@ -52,7 +52,7 @@ enum class mutation {
   no_barrier,           ///< a lane publishes stores without waiting for the others
   early_credit,         ///< the slot that is about to be read is given back
   no_credit,            ///< the sender does not wait for its slot
-  no_fence,             ///< sentinels go without fences
+  no_fence,             ///< sentinels go without fences, so wipes wait longer than they may
   no_wipe,              ///< slots of sentinels are left as they were read
 };
 inline mutation mutant = mutation::none;

@@ -92,7 +92,7 @@ struct two_ranks : rl::test_suite<two_ranks<Scenario, First>, ranks * lanes> {
       context c{view, locals[rank], 0, 1, group, scratch[rank], signature};
       for (int call = 0; call < Scenario::calls; ++call) {
         typename Scenario::transport t{c};
-        expect(Scenario::run(c, t));
+        expect(Scenario::run(c, t, kernel * Scenario::calls + call));
         t.close();
         group.sync();
       }
@@ -124,13 +124,13 @@ struct all_reduce {
   /// Sentinels rely on kernels that end.
   static constexpr bool ends_kernels = std::is_same_v<element, float>;
 
-  static bool run(context& c, transport& t) {
+  static bool run(context& c, transport& t, int call) {
     constexpr std::uint32_t share = transport::pack_type::size * lanes;
     constexpr std::uint32_t parts = TwoShot ? ranks : 1;
     constexpr std::size_t count = share * Shares + 1;
     constexpr pf::transport::tiling tiles{count, share, parts};
-    const auto value = [](int rank, std::size_t i) {
-      return static_cast<element>(1000 * (rank + 1) + static_cast<int>(i));
+    const auto value = [call](int rank, std::size_t i) {
+      return static_cast<element>(1000 * (rank + 1) + 100 * call + static_cast<int>(i));
     };
     const auto load = [&](std::size_t i) { return value(c.rank(), i); };
     const auto store = [&](std::size_t i, element sum) {
@@ -176,7 +176,7 @@ struct uneven_packets : by_hand<pf::transport::packet<element, context>> {
   static constexpr int kernels = 1;
   static constexpr int calls = 1;
 
-  static bool run(context& c, transport& t) {
+  static bool run(context& c, transport& t, int /*call*/) {
     for (int m = 0; m < 5; ++m) {
       const int packs = m % 2 == 0 ? lanes : 1;
       send(c, t, m, packs);
@@ -194,7 +194,7 @@ struct full_ring : by_hand<pf::transport::store_flag<element, context>> {
   static constexpr int kernels = 1;
   static constexpr int calls = 1;
 
-  static bool run(context& c, transport& t) {
+  static bool run(context& c, transport& t, int /*call*/) {
     for (int m = 0; m < 7; ++m) {
       if (c.rank() == 0) {
         send(c, t, m, lanes);
@@ -296,6 +296,7 @@ int main(int argc, char** argv) {
   all &= holds<all_reduce<sentinel, false, 0, float, 6>>("short calls over sentinels", wanted);
   all &=
       holds<all_reduce<sentinel, false, 0, float, 2, 5>>("sentinels, calls in one kernel", wanted);
+  all &= holds<all_reduce<sentinel, true, 0, float, 4>>("sentinels, two messages a kernel", wanted);
 
   if (model::mutant == model::mutation::none) return all ? 0 : 1;
   std::printf(all ? "the error was not found\n" : "the error was found\n");

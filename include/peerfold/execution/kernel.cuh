@@ -69,6 +69,8 @@ inline constexpr argument_layout argument_layout_of = [] {
   at.call = align(at.channel + sizeof(arguments::channel), alignof(call_signature));
   at.bytes = align(at.call + sizeof(arguments::call), alignof(arguments));
   static_assert(alignof(arguments) <= 128, "functors: aligned to 128 bytes at most");
+  static_assert(sizeof(arguments) <= most_argument_bytes,
+                "functors and arguments: too large for a kernel's parameters");
   return at;
 }();
 

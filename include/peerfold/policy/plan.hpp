@@ -28,7 +28,8 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 /// A plan for `count` elements over `Transport`, in tiles of `parts` shares, for at most
 /// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest
 /// lanes that hold the message at once, with packs_a_lane packs each where fragments have room for
-/// them: what a lane does once a tile costs as much as several packs. Tiles too hold so many packs
+/// them (what a lane does once a tile costs as much as several packs), but twice as many where that
+/// takes more than 64 blocks. Tiles too hold so many packs
 /// a lane, but fewer (one at least) where a message would not make four of them: more blocks than
 /// that only wait for the slowest. Measured on 2 H200 and 2 H100 (docs/decisions/0008).
 ///

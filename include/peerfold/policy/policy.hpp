@@ -86,6 +86,7 @@ struct policies {
   static constexpr std::array<policy, sizeof...(List)> list{List...};
 
   static constexpr bool contains(const policy& p) noexcept { return ((p == List) || ...); }
+  static constexpr bool contains(transport_id t) noexcept { return ((t == List.transport) || ...); }
 
   /// Calls visit.template operator()<P>() for the P of the list that equals p; false if none does.
   template <class Visit>

@@ -42,8 +42,9 @@ constexpr std::array<policy_range, 4> all_reduce_ranges(int ranks, bool sentinel
   if (ranks <= 2) {
     return {{{one_shot_packet, 512 * kib}, {one_shot_store, 4096 * kib}, {two_shot_store, any}}};
   }
-  const size_t most = ranks <= 4 ? 1024 * kib : 512 * kib;
-  return {{{one_shot_packet, 512 * kib / n}, {two_shot_packet, most}, {two_shot_store, any}}};
+  const size_t one_step = ranks <= 4 ? 128 * kib : ranks <= 8 ? 64 * kib : 512 * kib / n;
+  const size_t two_steps = ranks <= 4 ? 1024 * kib : 512 * kib;
+  return {{{one_shot_packet, one_step}, {two_shot_packet, two_steps}, {two_shot_store, any}}};
 }
 
 /// The policy for an all-reduce of `bytes` bytes among `ranks` ranks. All are reproducible, so the
@@ -60,8 +61,8 @@ template <int N, element... Ts>
 inline constexpr bool carries_sentinels =
     counts_ranks_early<N> && (transport::has_sentinel<Ts> && ...);
 
-/// Whether automatic may take sentinels for an all-reduce: of floating-point elements by operators
-/// of the library, as a functor of the caller's might tell one NaN from another.
+/// Whether automatic may take sentinels: to fold floating-point elements by operators of the
+/// library, whose NaNs are as good as each other. An operator of the caller's may look at all bits.
 template <element T, class Op, int N>
 inline constexpr bool takes_sentinel = carries_sentinels<N, T> && detail::is_builtin<Op>;
 
@@ -85,32 +86,32 @@ inline constexpr size_t used_ranges = [] {
   return used;
 }();
 
-template <class Policies, element T, class Op, int N>
+template <class Policies, int N, bool Sentinel>
 struct all_reduce_policies {
   using type = Policies;
 };
-template <element T, class Op, int N>
-struct all_reduce_policies<automatic_policies, T, Op, N>
-    : policies_in_ranges<N, takes_sentinel<T, Op, N>,
-                         std::make_index_sequence<used_ranges<N, takes_sentinel<T, Op, N>>>> {};
+template <int N, bool Sentinel>
+struct all_reduce_policies<automatic_policies, N, Sentinel>
+    : policies_in_ranges<N, Sentinel, std::make_index_sequence<used_ranges<N, Sentinel>>> {};
 /// As many ranks as there may be.
-template <element T, class Op>
-struct all_reduce_policies<automatic_policies, T, Op, run_time_ranks> {
+template <bool Sentinel>
+struct all_reduce_policies<automatic_policies, run_time_ranks, Sentinel> {
   using type = every_policy;
 };
 
 }  // namespace detail
 
-/// `Policies`, or what automatic_policies stands for in an all-reduce.
-template <class Policies, element T, class Op, int N>
-using all_reduce_policies_t = typename detail::all_reduce_policies<Policies, T, Op, N>::type;
+/// `Policies`, or what automatic_policies stands for in an all-reduce among N ranks; `Sentinel` as
+/// takes_sentinel has it.
+template <class Policies, int N, bool Sentinel>
+using all_reduce_policies_t = typename detail::all_reduce_policies<Policies, N, Sentinel>::type;
 
-/// `Policies`, or what automatic_policies stands for in a fold that is not an all-reduce.
-template <collective Which, class Policies, element T, class Op, int N>
+/// The same in a fold that is not an all-reduce.
+template <collective Which, class Policies, bool Sentinel>
 using fold_policies_t = stl::conditional_t<
     !stl::same_as<Policies, automatic_policies>, Policies,
     stl::conditional_t<
-        takes_sentinel<T, Op, N>,
+        Sentinel,
         stl::conditional_t<
             Which == collective::reduce,
             policies<one_shot_packet, one_shot_sentinel, one_shot_store, two_shot_store>,

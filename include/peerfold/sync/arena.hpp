@@ -188,9 +188,9 @@ struct channel_layout : region_layout<N> {
  private:
   static constexpr auto line_bytes = static_cast<uint32_t>(sizeof(arch::word_pair));
 
-  /// Regions and rings begin at multiples of the largest slot, so that slots, which are powers of
-  /// two on GPUs, lie aligned to themselves within an arena, and what a warp stores at once in one
-  /// piece.
+  /// Regions and rings begin at multiples of the largest slot, so that slots of packets and
+  /// stores, which are powers of two on GPUs, lie aligned to themselves within an arena, and what a
+  /// warp stores at once in one piece. (Those of sentinels lie at multiples of 128 bytes.)
   PEERFOLD_HD static constexpr size_t align(size_t offset) {
     constexpr size_t largest_slot = 128 * 1024;
     return (offset + largest_slot - 1) / largest_slot * largest_slot;

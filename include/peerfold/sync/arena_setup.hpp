@@ -29,9 +29,9 @@ struct arena_plan {
   }
 };
 
-/// The shape of a channel of `blocks` blocks whose rings take about `bytes` bytes a rank: packet
-/// slots of `packet_lines` lines, sentinel slots of `sentinel_lines` or a few more, and store slots
-/// of the power of two that still fits, between 1 KiB and 128 KiB.
+/// The shape of a channel of `blocks` blocks whose rings of stores take about `bytes` bytes a rank:
+/// packet slots of `packet_lines` lines, sentinel slots of `sentinel_lines` or a few more, and
+/// store slots of the power of two that still fits, between 1 KiB and 128 KiB.
 template <int N>
 channel_shape shape_channel(const rank_extent<N>& extent, int blocks, uint32_t packet_lines,
                             uint32_t sentinel_lines, std::size_t bytes) {

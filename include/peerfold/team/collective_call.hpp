@@ -123,6 +123,12 @@ template <collective Which, policy P, element T, class Team, class Load, class O
 /// they leave it open. `Sentinels`: whether the elements can be carried by sentinels.
 template <collective Which, class Policies, bool Sentinels = false, class Launch>
 outcome<> with_policy(const call_options& options, policy selected, const Launch& launch) {
+  constexpr bool any_fits = std::any_of(
+      Policies::list.begin(), Policies::list.end(),
+      [](const policy& p) { return Sentinels || p.transport != transport_id::sentinel; });
+  static_assert(any_fits,
+                "sentinels are for folds of floating-point elements in equal parts, among a rank "
+                "count known when the call is compiled: list another policy");
   policy chosen = options.policy;
   if (chosen == automatic) {
     chosen = selected;
@@ -151,10 +157,12 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
       names += names.empty() ? "" : ", ";
       names += to_string(compiled);
     }
-    return refuse({errc::invalid_argument, "options.policy: " + std::string{to_string(chosen)} +
-                                               " is not among those that this call was compiled "
-                                               "for: " +
-                                               names + "; list it in the call's policies<...>"});
+    const bool fits =
+        has_policy(Which, chosen) && (Sentinels || chosen.transport != transport_id::sentinel);
+    return refuse({errc::invalid_argument,
+                   "options.policy: " + std::string{to_string(chosen)} +
+                       " is not among those that this call was compiled for: " + names +
+                       (fits ? "; list it in the call's policies<...>" : "")});
   }
   error reason;
   Policies::dispatch(chosen, [&]<policy P>() {
@@ -164,8 +172,8 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
       reason = launch.template operator()<P>();
     } else {
       reason = bad_argument("options.policy: " + std::string{to_string(P)} +
-                            " is for floating-point elements, and rank counts known when the call "
-                            "is compiled; choose another");
+                            " is for folds of floating-point elements in equal parts, among a rank "
+                            "count known when the call is compiled; choose another");
     }
   });
   if (reason) return refuse(std::move(reason));
@@ -229,25 +237,26 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Store, Team::size>& stores,
                    const std::array<Range, Team::size>& ranges, const call_options& options) {
   constexpr int n = Team::size;
+  using list = fold_policies_t<Which, Policies, takes_sentinel<T, Op, n>>;
+  constexpr bool sentinel = takes_sentinel<T, Op, n> && list::contains(transport_id::sentinel);
   const policy selected =
-      select_exchange(Which, team.rank_count(), count * sizeof(T), false, takes_sentinel<T, Op, n>);
-  return with_policy<Which, fold_policies_t<Which, Policies, T, Op, n>, carries_sentinels<n, T>>(
-      options, selected, [&]<policy P>() {
-        if constexpr (runs_along_tree(P)) {
-          return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,
-                                               stores, options);
-        } else {
-          using route = algorithm::route_of<Which>;
-          using body = fold_body<T, P, Which, route, Load, Op, Finish, Store, Range>;
-          const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
-          return launch_bodies(team, first, last, count, shares_of_tile(P, team.rank_count()), call,
-                               options, [&](std::size_t r, const transport::tiling& tiles) {
-                                 const bool folds = !route::rooted || static_cast<int>(r) == root;
-                                 return body{tiles,  route{count, root}, folds,    loads[r], op,
-                                             finish, stores[r],          ranges[r]};
-                               });
-        }
-      });
+      select_exchange(Which, team.rank_count(), count * sizeof(T), false, sentinel);
+  return with_policy<Which, list, carries_sentinels<n, T>>(options, selected, [&]<policy P>() {
+    if constexpr (runs_along_tree(P)) {
+      return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,
+                                           stores, options);
+    } else {
+      using route = algorithm::route_of<Which>;
+      using body = fold_body<T, P, Which, route, Load, Op, Finish, Store, Range>;
+      const call_signature call = signature_of_fold<P, T, Op, Finish>(Which, root);
+      return launch_bodies(team, first, last, count, shares_of_tile(P, team.rank_count()), call,
+                           options, [&](std::size_t r, const transport::tiling& tiles) {
+                             const bool folds = !route::rooted || static_cast<int>(r) == root;
+                             return body{tiles,  route{count, root}, folds,    loads[r], op,
+                                         finish, stores[r],          ranges[r]};
+                           });
+    }
+  });
 }
 
 template <class Load>

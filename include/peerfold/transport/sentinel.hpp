@@ -12,13 +12,18 @@
 ///
 /// Why a slot is empty when it is used again. All ranks send all others a message, and answer each:
 /// receive m, release, send m + 1. While a rank waits for message m + 1 it wipes what it has read
-/// of m. The slots are four, so a peer sends m + 4 into the one of m; before, it has received m +
-/// 3, which this rank sent two releases, or two ends of a kernel, after it had wiped m. In one
-/// kernel relaxed accesses would not order that, so from a kernel's third message on every lane
-/// executes a fence in release(): ahead of the group's vote, which orders what it has read before
-/// what any lane sends, and behind the vote before that, which orders what any lane has wiped
-/// before what it sends. Calls of one or two messages a block, for which the transport is chosen,
-/// have no fence.
+/// of m. The slots are four, so a peer sends m + 4 into the one of m; before, it has received
+/// m + 3, which this rank sent two votes of its group, at least, after it had wiped m. That orders
+/// the wipe before m + 4
+/// - where a kernel of this rank has ended between wipe and m + 3, by that end. The peer's vote
+///   between receiving m + 3 and sending m + 4 does the rest, as it does for packets: the PTX model
+///   would have an acquire there, but no GPU stores before loads are done for which a barrier in
+///   front of the store waited;
+/// - otherwise by fences: from a kernel's third message on every lane executes one in release(). It
+///   stands ahead of the vote, which so orders what the lane has read before what any lane sends,
+///   and behind the vote before, which so orders what any lane has wiped before what this one
+///   sends.
+/// Calls of one or two messages a block, for which the transport is chosen, have no fence.
 #pragma once
 
 #include <peerfold/arch/ordered_access.hpp>
@@ -64,7 +69,7 @@ template <class Pack>
 
 /// Sentinels between all ranks of a context. One object a lane; every member function is called by
 /// all lanes of the group, in the same order on every rank. Fragments that are sent come from
-/// load() or fold().
+/// load() or as_sent().
 template <element T, class Context>
 class sentinel
     : public lane_elements<detail::sentinel_fragment<T, typename Context::group_type>, Context> {
@@ -196,8 +201,9 @@ class sentinel
     return values;
   }
 
-  /// Leaves the numbers for the next call. To be called by all lanes, last. A kernel that goes on
-  /// to use the block synchronises its group before it makes the next transport.
+  /// Gives the block back; what it keeps for the next call was written while it waited. To be
+  /// called by all lanes, last. A kernel that goes on to use the block synchronises its group
+  /// before it makes the next transport.
   PEERFOLD_HD void close() noexcept {
     if ((commits_ | receipts_) != 0) c_.leave();
   }
@@ -361,12 +367,16 @@ class sentinel
                       disagrees);
   }
 
+  /// Whether a half of a header that has come is of this message in another call. (What has not
+  /// come would look like it to message 0x7fff of every 2^15.)
   PEERFOLD_HD static bool is_of_another_call(const arch::word_pair& seen,
                                              const arch::word_pair& header) noexcept {
-    return sync::of_another_call(static_cast<uint32_t>(seen.low >> 32),
-                                 static_cast<uint32_t>(header.low >> 32)) ||
-           sync::of_another_call(static_cast<uint32_t>(seen.high >> 32),
-                                 static_cast<uint32_t>(header.high >> 32));
+    const auto differs = [](uint64_t half, uint64_t expected) {
+      return half != sync::nothing_yet &&
+             sync::of_another_call(static_cast<uint32_t>(half >> 32),
+                                   static_cast<uint32_t>(expected >> 32));
+    };
+    return differs(seen.low, header.low) || differs(seen.high, header.high);
   }
 
   /// Whether the j-th other rank has sent something by another transport, and had at the last look.
