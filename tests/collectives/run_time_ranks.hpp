@@ -128,7 +128,7 @@ void run_time_refusals(report& result) {
   expect_refusal(result, "no output", errc::invalid_argument, {"out[2]: null"},
                  [&] { all_reduce(bench.team, in, few, 10, peerfold::sum{}); });
   expect_refusal(result, "sentinels", errc::invalid_argument,
-                 {"options.policy", "one_shot/sentinel", "rank counts known"}, [&] {
+                 {"options.policy", "one_shot/sentinel", "rank count known"}, [&] {
                    all_reduce<policies<one_shot_packet, one_shot_sentinel>>(
                        bench.team, in, bench.out, 10, peerfold::sum{},
                        {.policy = one_shot_sentinel});

@@ -7,15 +7,14 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
-#include <peerfold/memory/provider.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/group_arguments.hpp>
+#include <peerfold/team/group_tables.hpp>
 #include <peerfold/team/team.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <tuple>
@@ -82,15 +81,18 @@ class tensor_group {
     return group;
   }
 
-  tensor_group(tensor_group&& other) noexcept { swap(other); }
+  tensor_group(tensor_group&& other) noexcept { *this = std::move(other); }
   tensor_group& operator=(tensor_group&& other) noexcept {
-    tensor_group taken{std::move(other)};
-    swap(taken);
+    tables_ = std::move(other.tables_);
+    parts_ = std::exchange(other.parts_, {});
+    bytes_ = std::exchange(other.bytes_, 0);
+    number_ = std::exchange(other.number_, 0);
+    team_ = std::exchange(other.team_, 0);
+    first_ = std::exchange(other.first_, 0);
+    last_ = std::exchange(other.last_, 0);
     return *this;
   }
-  ~tensor_group() {
-    for (const auto& [rank, memory] : memory_) provider_->deallocate(rank, memory);
-  }
+  ~tensor_group() = default;
 
   /// Bytes of all tensors of a rank.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
@@ -109,23 +111,9 @@ class tensor_group {
  private:
   tensor_group() = default;
 
-  void swap(tensor_group& other) noexcept {
-    std::swap(provider_, other.provider_);
-    std::swap(memory_, other.memory_);
-    std::swap(parts_, other.parts_);
-    std::swap(bytes_, other.bytes_);
-    std::swap(number_, other.number_);
-    std::swap(team_, other.team_);
-    std::swap(first_, other.first_);
-    std::swap(last_, other.last_);
-  }
-
   template <int M>
   [[nodiscard]] error fill(Team& team, int first, std::span<const tensor<Ts, M>>... lists) {
-    provider_ = team.provider();
-    if (provider_ == nullptr) {
-      return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
-    }
+    if (error reason = tables_.open(team.provider())) return reason;
     first_ = first;
     last_ = detail::end_of<std::size_t{M}>(team, first);
     std::vector<detail::memory_range> all;
@@ -190,60 +178,36 @@ class tensor_group {
   template <element T, int M>
   [[nodiscard]] error fill_part(detail::grouped<T, Team::size>& part,
                                 std::span<const tensor<T, M>> list, std::uint64_t& hash) {
-    using table = algorithm::segment_table<T>;
-    constexpr std::size_t grain = algorithm::segment_grain<T>;
-    std::vector<algorithm::segment<T>> segments;
-    std::vector<std::uint32_t> pages;
+    detail::segment_layout<T> layout;
     std::vector<std::size_t> numbers;  // of tensors that are not empty
     hash = detail::spread(hash + list.size() + 1);
     for (std::size_t i = 0; i < list.size(); ++i) {
       hash = detail::spread(hash + list[i].count + 1);
       if (list[i].count == 0) continue;
-      // Of the last tensor there is no padding.
-      part.count = (part.count + grain - 1) / grain * grain;
-      segments.push_back({part.count, list[i].count, nullptr, nullptr});
+      layout.add(list[i].count, nullptr, nullptr);
       numbers.push_back(i);
-      part.count += list[i].count;
       bytes_ += list[i].count * sizeof(T);
     }
-    segments.push_back({part.count, 1, nullptr, nullptr});  // behind all
-    std::uint32_t at = 0;
-    for (std::size_t i = 0; i < part.count; i += table::page) {
-      while (segments[at + 1].begin <= i) ++at;
-      pages.push_back(at);
-    }
-    const std::size_t segment_bytes = segments.size() * sizeof(segments[0]);
-    const std::size_t page_bytes = pages.size() * sizeof(pages[0]);
+    layout.finish();
+    part.count = layout.size();
     for (int r = first_; r < last_; ++r) {
       for (std::size_t s = 0; s < numbers.size(); ++s) {
         const tensor<T, M>& t = list[numbers[s]];
-        segments[s].in = t.in[static_cast<std::size_t>(r - first_)];
-        segments[s].out = t.out[static_cast<std::size_t>(r - first_)];
+        layout.segments[s].in = t.in[static_cast<std::size_t>(r - first_)];
+        layout.segments[s].out = t.out[static_cast<std::size_t>(r - first_)];
       }
-      memory_.reserve(memory_.size() + 1);  // what throws, throws before
-      auto* memory = static_cast<std::byte*>(provider_->allocate(r, segment_bytes + page_bytes));
-      if (memory == nullptr) return no_memory(r, segment_bytes + page_bytes);
-      memory_.emplace_back(r, memory);
-      if (!provider_->write(r, memory, segments.data(), segment_bytes) ||
-          (page_bytes != 0 &&
-           !provider_->write(r, memory + segment_bytes, pages.data(), page_bytes))) {
-        return {errc::cuda_failure,
-                "lists: the tables of rank " + std::to_string(r) + " could not be written"};
-      }
-      part.tables[static_cast<std::size_t>(r)] = {
-          reinterpret_cast<const algorithm::segment<T>*>(memory),
-          reinterpret_cast<const std::uint32_t*>(memory + segment_bytes)};
+      detail::table_image image;
+      const std::size_t segments = image.append(layout.segments);
+      const std::size_t pages = image.append(layout.pages);
+      std::byte* table = nullptr;
+      if (error reason = tables_.allocate(r, image.bytes().size(), "lists", table)) return reason;
+      if (error reason = tables_.write(r, table, image, "lists")) return reason;
+      part.tables[static_cast<std::size_t>(r)] = detail::segments_at<T>(table, segments, pages);
     }
     return {};
   }
 
-  [[nodiscard]] static error no_memory(int rank, std::size_t bytes) {
-    return {errc::out_of_resources, "lists: no memory for tables of " + std::to_string(bytes) +
-                                        " bytes on rank " + std::to_string(rank)};
-  }
-
-  std::shared_ptr<memory::provider> provider_;
-  std::vector<std::pair<int, void*>> memory_;  ///< of the tables, by rank
+  detail::group_tables tables_;
   std::tuple<detail::grouped<Ts, Team::size>...> parts_;
   std::size_t bytes_ = 0;
   std::uint32_t number_ = 0;

@@ -10,17 +10,15 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
-#include <peerfold/memory/provider.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/group_arguments.hpp>
+#include <peerfold/team/group_tables.hpp>
 #include <peerfold/team/team.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -109,42 +107,29 @@ struct transfer_table {
 /// One direction of a rank's transfers, laid out.
 template <int N>
 struct transfer_stream {
-  std::vector<algorithm::segment<std::uint8_t>> segments;
-  std::vector<std::uint32_t> pages;
+  segment_layout<std::uint8_t> layout;
   std::array<std::size_t, N> bytes{};  ///< of each peer's part
   std::array<std::size_t, N> begin{};
   std::array<std::uint64_t, N> number{};  ///< for its transfers, in their order
 
   template <class Memory>
   explicit transfer_stream(const std::vector<transfer<Memory>>& transfers) {
-    using table = algorithm::segment_table<std::uint8_t>;
-    constexpr std::size_t grain = algorithm::segment_grain<std::uint8_t>;
-    const auto even = [](std::size_t at) { return (at + grain - 1) / grain * grain; };
-    std::size_t end = 0;
     for (std::size_t q = 0; q < N; ++q) {
-      begin[q] = end = even(end);
+      layout.pad();
+      begin[q] = layout.size();
       for (const transfer<Memory>& t : transfers) {
         if (t.peer() != static_cast<int>(q)) continue;
         number[q] = t.number(number[q]);
         if (t.bytes() == 0) continue;
-        end = even(end);
-        segments.push_back({end, t.bytes(), nullptr, nullptr});
         if constexpr (std::is_const_v<Memory>) {
-          segments.back().in = static_cast<const std::uint8_t*>(t.data());
+          layout.add(t.bytes(), static_cast<const std::uint8_t*>(t.data()), nullptr);
         } else {
-          segments.back().out = static_cast<std::uint8_t*>(t.data());
+          layout.add(t.bytes(), nullptr, static_cast<std::uint8_t*>(t.data()));
         }
-        end += t.bytes();
       }
-      bytes[q] = end - begin[q];
+      bytes[q] = layout.size() - begin[q];
     }
-    segments.push_back({end, 1, nullptr, nullptr});  // behind all
-    pages.reserve((end + table::page - 1) / table::page);
-    std::uint32_t at = 0;
-    for (std::size_t i = 0; i < end; i += table::page) {
-      while (segments[at + 1].begin <= i) ++at;
-      pages.push_back(at);
-    }
+    layout.finish();
   }
 };
 
@@ -192,15 +177,20 @@ class transfer_group {
     return group;
   }
 
-  transfer_group(transfer_group&& other) noexcept { swap(other); }
+  transfer_group(transfer_group&& other) noexcept { *this = std::move(other); }
   transfer_group& operator=(transfer_group&& other) noexcept {
-    transfer_group taken{std::move(other)};
-    swap(taken);
+    owned_ = std::move(other.owned_);
+    tables_ = std::exchange(other.tables_, {});
+    expected_ = std::exchange(other.expected_, 0);
+    largest_ = std::exchange(other.largest_, 0);
+    matched_ = std::exchange(other.matched_, false);
+    number_ = std::exchange(other.number_, 0);
+    team_ = std::exchange(other.team_, 0);
+    first_ = std::exchange(other.first_, 0);
+    last_ = std::exchange(other.last_, 0);
     return *this;
   }
-  ~transfer_group() {
-    for (const auto& [rank, memory] : memory_) provider_->deallocate(rank, memory);
-  }
+  ~transfer_group() = default;
 
   /// Bytes of all transfers between the two ranks that have most for each other, or about so many.
   [[nodiscard]] std::size_t expected() const noexcept { return expected_; }
@@ -220,25 +210,9 @@ class transfer_group {
  private:
   transfer_group() = default;
 
-  void swap(transfer_group& other) noexcept {
-    std::swap(provider_, other.provider_);
-    std::swap(memory_, other.memory_);
-    std::swap(tables_, other.tables_);
-    std::swap(expected_, other.expected_);
-    std::swap(largest_, other.largest_);
-    std::swap(matched_, other.matched_);
-    std::swap(number_, other.number_);
-    std::swap(team_, other.team_);
-    std::swap(first_, other.first_);
-    std::swap(last_, other.last_);
-  }
-
   [[nodiscard]] error fill(Team& team, int first, const rank_transfers* transfers, int count,
                            element_count expected) {
-    provider_ = team.provider();
-    if (provider_ == nullptr) {
-      return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
-    }
+    if (error reason = owned_.open(team.provider())) return reason;
     if (expected.negative() || expected.value() > most_bytes) {
       return detail::bad_argument(
           "expected: " +
@@ -304,7 +278,6 @@ class transfer_group {
 
   /// Lays the transfers of rank r out, and puts its table where it reaches it.
   [[nodiscard]] error put(int r, const rank_transfers& own) {
-    using segment = algorithm::segment<std::uint8_t>;
     const detail::transfer_stream<n> sends{own.sends};
     const detail::transfer_stream<n> receives{own.receives};
     const auto at = static_cast<std::size_t>(r);
@@ -329,40 +302,19 @@ class transfer_group {
     largest_ = std::max(largest_, most);
 
     // The table, the segments of both streams, their pages.
-    std::vector<std::byte> image(sizeof(table));
-    const auto append = [&](const auto& values) {
-      const std::size_t begin = (image.size() + 15) / 16 * 16;
-      image.resize(begin + values.size() * sizeof(values[0]));
-      if (!values.empty()) {
-        std::memcpy(image.data() + begin, values.data(), values.size() * sizeof(values[0]));
-      }
-      return begin;
-    };
-    const std::size_t sent = append(sends.segments);
-    const std::size_t sent_pages = append(sends.pages);
-    const std::size_t got = append(receives.segments);
-    const std::size_t got_pages = append(receives.pages);
-    memory_.reserve(memory_.size() + 1);  // what throws, throws before
-    auto* memory = static_cast<std::byte*>(provider_->allocate(r, image.size()));
-    if (memory == nullptr) {
-      return {errc::out_of_resources, "transfers: no memory for tables of " +
-                                          std::to_string(image.size()) + " bytes on rank " +
-                                          std::to_string(r)};
-    }
-    memory_.emplace_back(r, memory);
-    const auto table_at = [&](std::size_t segments, std::size_t pages) {
-      return algorithm::segment_table<std::uint8_t>{
-          reinterpret_cast<const segment*>(memory + segments),
-          reinterpret_cast<const std::uint32_t*>(memory + pages)};
-    };
-    table.sends = table_at(sent, sent_pages);
-    table.receives = table_at(got, got_pages);
-    std::memcpy(image.data(), &table, sizeof(table));
-    if (!provider_->write(r, memory, image.data(), image.size())) {
-      return {errc::cuda_failure,
-              "transfers: the tables of rank " + std::to_string(r) + " could not be written"};
-    }
-    tables_[at] = reinterpret_cast<const detail::transfer_table<n>*>(memory);
+    detail::table_image image;
+    const std::size_t start = image.append(&table, 1);
+    const std::size_t sent = image.append(sends.layout.segments);
+    const std::size_t sent_pages = image.append(sends.layout.pages);
+    const std::size_t got = image.append(receives.layout.segments);
+    const std::size_t got_pages = image.append(receives.layout.pages);
+    std::byte* memory = nullptr;
+    if (error reason = owned_.allocate(r, image.bytes().size(), "transfers", memory)) return reason;
+    table.sends = detail::segments_at<std::uint8_t>(memory, sent, sent_pages);
+    table.receives = detail::segments_at<std::uint8_t>(memory, got, got_pages);
+    image.replace(start, table);
+    if (error reason = owned_.write(r, memory, image, "transfers")) return reason;
+    tables_[at] = reinterpret_cast<const detail::transfer_table<n>*>(memory + start);
     return {};
   }
 
@@ -409,8 +361,7 @@ class transfer_group {
     return {};
   }
 
-  std::shared_ptr<memory::provider> provider_;
-  std::vector<std::pair<int, void*>> memory_;  ///< of the tables, by rank
+  detail::group_tables owned_;
   std::array<const detail::transfer_table<n>*, n> tables_{};
   std::size_t expected_ = 0;
   std::size_t largest_ = 0;  ///< of the parts that it has
