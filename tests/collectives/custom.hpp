@@ -175,7 +175,7 @@ template <class Place, int N>
 void rounds_in_one_kernel(report& result) {
   if (!Place::has(N)) return result.skip();
   for (const int workers : {1, Place::most_workers}) {
-    for (const std::size_t count : {std::size_t{9}, std::size_t{3001}, std::size_t{50'001}}) {
+    for (const std::size_t count : {std::size_t{9}, std::size_t{20'001}}) {
       team_options options;
       options.wait_budget = std::chrono::seconds{60};
       options.channels = {{3}};
