@@ -1,5 +1,6 @@
 #include <support/catch.hpp>
 
+#include <peerfold/core/element.hpp>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/thread_group.hpp>
 #include <peerfold/policy/plan.hpp>
@@ -89,29 +90,22 @@ std::size_t any_count() {
 }  // namespace
 
 TEST_CASE("a plan covers every element once, within what messages and lanes hold") {
-  rc::prop("packets", [] {
-    const std::size_t count = any_count();
-    const shape s = any_shape();
-    const auto parts = *rc::gen::element(1u, 2u, 3u, 8u);
-    check_plan<pf::transport::packet<float, context>>(count, parts, s);
-    check_plan<pf::transport::packet<double, small_context>>(count, parts, s);
-    check_plan<pf::transport::packet<std::int8_t, small_context>>(count, parts, s);
-  });
-  rc::prop("sentinels", [] {
-    const std::size_t count = any_count();
-    const shape s = any_shape();
-    const auto parts = *rc::gen::element(1u, 2u, 3u, 8u);
-    check_plan<pf::transport::sentinel<float, context>>(count, parts, s);
-    check_plan<pf::transport::sentinel<double, small_context>>(count, parts, s);
-  });
-  rc::prop("stores", [] {
-    const std::size_t count = any_count();
-    const shape s = any_shape();
-    const auto parts = *rc::gen::element(1u, 2u, 5u, 8u);
-    check_plan<pf::transport::store_flag<float, context>>(count, parts, s);
-    check_plan<pf::transport::store_flag<std::int64_t, small_context>>(count, parts, s);
-    check_plan<pf::transport::store_flag<std::uint8_t, small_context>>(count, parts, s);
-  });
+  const auto check = []<class... Transports>(const char* name, pf::type_list<Transports...>) {
+    rc::prop(name, [] {
+      const std::size_t count = any_count();
+      const shape s = any_shape();
+      const auto parts = *rc::gen::element(1u, 2u, 3u, 5u, 8u);
+      (check_plan<Transports>(count, parts, s), ...);
+    });
+  };
+  check("packets", pf::type_list<pf::transport::packet<float, context>,
+                                 pf::transport::packet<double, small_context>,
+                                 pf::transport::packet<std::int8_t, small_context>>{});
+  check("sentinels", pf::type_list<pf::transport::sentinel<float, context>,
+                                   pf::transport::sentinel<double, small_context>>{});
+  check("stores", pf::type_list<pf::transport::store_flag<float, context>,
+                                pf::transport::store_flag<std::int64_t, small_context>,
+                                pf::transport::store_flag<std::uint8_t, small_context>>{});
 }
 
 TEST_CASE("a plan depends on nothing but its arguments") {
