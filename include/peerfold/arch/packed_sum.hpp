@@ -57,47 +57,31 @@ __device__ inline uint32_t float8_of_halves(uint32_t halves) noexcept {
   return two;
 }
 
-/// The larger of each half, without their signs; NaN if one is.
-__device__ inline uint32_t largest_of_halves(uint32_t a, uint32_t b) noexcept {
-  uint32_t largest;
-  asm("{ .reg .b32 x, y; abs.f16x2 x, %1; abs.f16x2 y, %2; max.NaN.f16x2 %0, x, y; }"
-      : "=r"(largest)
-      : "r"(a), "r"(b));
-  return largest;
+/// Four sums of e5m2, a + b, in which the conversion has made infinities the largest number, which
+/// they are to be only as sums of finite numbers.
+__device__ inline uint32_t with_infinities(uint32_t sum, uint32_t a, uint32_t b) noexcept {
+  constexpr uint32_t infinity = 0x7c7c'7c7c;
+  constexpr uint32_t magnitude = 0x7f7f'7f7f;
+  // Bit 7 of a byte: both numbers are something else; the sum is NaN, all ones but for the sign.
+  const uint32_t others =
+      (((a ^ infinity) & magnitude) + magnitude) & (((b ^ infinity) & magnitude) + magnitude);
+  const uint32_t nans = (sum & magnitude) + 0x0101'0101u;
+  return sum + ((~(others | nans) & 0x8080'8080u) >> 7);
 }
 
 template <int Mantissa, class Pack>
 __device__ inline Pack sum_of_float8(const Pack& a, const Pack& b) noexcept {
-  constexpr uint32_t words = Pack::bytes / 4;
   Pack sum;
-  uint32_t largest = 0;
   PEERFOLD_UNROLL
-  for (uint32_t w = 0; w < words; ++w) {
+  for (uint32_t w = 0; w < Pack::bytes / 4; ++w) {
+    const uint32_t x = a.word[w];
+    const uint32_t y = b.word[w];
     const uint32_t low =
-        sum_of_halves(halves_of_float8<Mantissa>(a.word[w]), halves_of_float8<Mantissa>(b.word[w]));
-    const uint32_t high = sum_of_halves(halves_of_float8<Mantissa>(a.word[w] >> 16),
-                                        halves_of_float8<Mantissa>(b.word[w] >> 16));
-    sum.word[w] = float8_of_halves<Mantissa>(low) | float8_of_halves<Mantissa>(high) << 16;
-    if constexpr (Mantissa == 2) {
-      largest = largest_of_halves(largest, largest_of_halves(low, high));
-    }
-  }
-  if constexpr (Mantissa == 2) {
-    // Infinities: some are to stay, others, sums beyond the range of halves, to become the largest
-    // number, which the conversion makes of all of them.
-    if (((largest + 0x0400'0400u) & 0x8000'8000u) != 0) [[unlikely]] {
-      using format = peerfold::detail::float8_format<2>;
-      PEERFOLD_UNROLL
-      for (uint32_t w = 0; w < words; ++w) {
-        sum.word[w] = 0;
-        PEERFOLD_NO_UNROLL
-        for (uint32_t shift = 0; shift < 32; shift += 8) {
-          const float x = format::widen(a.word[w] >> shift & 0xffu);
-          const float y = format::widen(b.word[w] >> shift & 0xffu);
-          sum.word[w] |= format::narrow(__fadd_rn(x, y)) << shift;
-        }
-      }
-    }
+        sum_of_halves(halves_of_float8<Mantissa>(x), halves_of_float8<Mantissa>(y));
+    const uint32_t high =
+        sum_of_halves(halves_of_float8<Mantissa>(x >> 16), halves_of_float8<Mantissa>(y >> 16));
+    const uint32_t four = float8_of_halves<Mantissa>(low) | float8_of_halves<Mantissa>(high) << 16;
+    sum.word[w] = Mantissa == 2 ? with_infinities(four, x, y) : four;
   }
   return sum;
 }
