@@ -94,13 +94,9 @@ figure measure(implementation& what, const assignment& ranks, const options& how
   return result;
 }
 
-comparison compare(implementation& generic, implementation& hand, const assignment& ranks,
-                   const options& how, std::size_t count) {
-  comparison result;
-  result.generic = generic.who();
-  result.hand = hand.who();
-  result.bytes = ranks.call(count).bytes();
-  timing_plan plan = plan_for(how, result.bytes);
+void compare(implementation& generic, implementation& hand, const assignment& ranks,
+             const options& how, std::size_t count, comparison& result) {
+  timing_plan plan = plan_for(how, ranks.call(count).bytes());
   plan.replays = 1;
   plan.warm_up = 1;
   std::vector<recording> recorded;
@@ -112,17 +108,13 @@ comparison compare(implementation& generic, implementation& hand, const assignme
     recorded.emplace_back(each->lanes(),
                           [&] { each->enqueue(placement::out_of_place, plan.calls); });
   }
-  std::vector<double> generic_us;
-  std::vector<double> hand_us;
   for (int turn = 0; turn < how.replays; ++turn) {
-    generic_us.push_back(time_launches(generic.lanes(), plan, [&] { recorded[0].launch(); }));
-    hand_us.push_back(time_launches(hand.lanes(), plan, [&] { recorded[1].launch(); }));
+    result.generic_times.push_back(
+        time_launches(generic.lanes(), plan, [&] { recorded[0].launch(); }));
+    result.hand_times.push_back(time_launches(hand.lanes(), plan, [&] { recorded[1].launch(); }));
   }
   generic.check_health();
   hand.check_health();
-  result.generic_us = median(std::move(generic_us));
-  result.hand_us = median(std::move(hand_us));
-  return result;
 }
 
 }  // namespace bench

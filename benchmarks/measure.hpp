@@ -37,14 +37,17 @@ struct table {
 };
 
 // The same algorithm from the generic templates and from a hand-specialised kernel, replayed in
-// turn so that both see the same clocks.
+// turn so that both see the same clocks, and made anew several times: where their memory lies tells
+// in their times.
 struct comparison {
   implementation::identity generic;
   implementation::identity hand;
   std::size_t bytes = 0;
-  double generic_us = 0;
-  double hand_us = 0;
-  double ratio() const { return generic_us / hand_us; }
+  std::vector<double> generic_times = {};  // µs, of every replay
+  std::vector<double> hand_times = {};
+  double generic_us() const { return median(generic_times); }
+  double hand_us() const { return median(hand_times); }
+  double ratio() const { return generic_us() / hand_us(); }
 };
 
 // Calls in one graph: many for small messages, few for large ones.
@@ -54,8 +57,8 @@ int calls_for(const options& how, std::size_t bytes);
 figure measure(implementation& what, const assignment& ranks, const options& how, std::size_t count,
                placement where);
 
-// Both implementations are prepared by the caller with the same count.
-comparison compare(implementation& generic, implementation& hand, const assignment& ranks,
-                   const options& how, std::size_t count);
+// Adds replays of both implementations, which the caller has prepared with the same count.
+void compare(implementation& generic, implementation& hand, const assignment& ranks,
+             const options& how, std::size_t count, comparison& result);
 
 }  // namespace bench

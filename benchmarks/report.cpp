@@ -141,7 +141,7 @@ void print_comparisons(std::span<const comparison> all) {
               "ratio");
   for (const comparison& c : all) {
     std::printf("%12zu  %-16s  %9.2f  %9.2f  %6.3f\n", c.bytes, c.generic.policy.c_str(),
-                c.generic_us, c.hand_us, c.ratio());
+                c.generic_us(), c.hand_us(), c.ratio());
   }
   std::fflush(stdout);
 }

@@ -123,8 +123,8 @@ void write_results(const std::string& path, const results& all) {
     pairs.push_back({{"policy", c.generic.policy},
                      {"memory", c.generic.memory},
                      {"bytes", c.bytes},
-                     {"generic_us", c.generic_us},
-                     {"hand_us", c.hand_us},
+                     {"generic_us", c.generic_us()},
+                     {"hand_us", c.hand_us()},
                      {"ratio", c.ratio()}});
   }
   json document{{"schema", "peerfold-bench/1"},
