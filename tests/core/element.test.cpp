@@ -55,7 +55,7 @@ TEST_CASE("types that need no widening are folded as they are") {
   STATIC_REQUIRE(std::is_same_v<peerfold::accumulator_t<double>, double>);
 }
 
-#if PEERFOLD_HAS_FLOAT16
+#if PEERFOLD_ORACLE_HAS_FLOAT16
 
 namespace {
 

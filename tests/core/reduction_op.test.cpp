@@ -193,13 +193,13 @@ TEST_CASE("argmin and argmax: the extreme value, of equal ones the smaller index
   using integers = peerfold::value_index<std::int16_t, std::uint16_t>;
   CHECK(max(integers{-3, 1}, integers{4, 2}) == integers{4, 2});
   CHECK(min(integers{-3, 5}, integers{-3, 2}) == integers{-3, 2});
-#if PEERFOLD_HAS_FLOAT16
+#if PEERFOLD_ORACLE_HAS_FLOAT16
   using halves = peerfold::value_index<__half, std::int16_t>;
   CHECK(max(halves{__float2half(2), 1}, halves{__float2half(3), 2}).index == 2);
 #endif
 }
 
-#if PEERFOLD_HAS_FLOAT16
+#if PEERFOLD_ORACLE_HAS_FLOAT16
 TEST_CASE("built-in operators fold half as the oracle does") { check_type<__half>(); }
 TEST_CASE("built-in operators fold bfloat16 as the oracle does") { check_type<__nv_bfloat16>(); }
 TEST_CASE("built-in operators fold fp8 as the oracle does") {

@@ -14,7 +14,7 @@
 
 namespace peerfold::arch {
 
-#if PEERFOLD_DEVICE_PASS && PEERFOLD_HAS_FLOAT16
+#if PEERFOLD_DEVICE_PASS
 
 /// Whether this device has instructions for elements of type T.
 template <class T>
@@ -35,17 +35,20 @@ __device__ inline uint32_t sum_of_bfloat16(uint32_t a, uint32_t b) noexcept {
   return sum;
 }
 
-/// Two of e4m3 (Mantissa 3) or e5m2 (2), in the low half of a word, as halves, and back.
-template <int Mantissa>
-__device__ inline uint32_t halves_of_float8(uint32_t two) noexcept {
-  uint32_t halves;
-  if constexpr (Mantissa == 3) {
-    asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(halves) : "h"(static_cast<uint16_t>(two)));
+/// Of four of e4m3 (Mantissa 3) or e5m2 (2) the first two (First 0) or the last (2), as halves.
+template <int Mantissa, int First>
+__device__ inline uint32_t halves_of_float8(uint32_t four) noexcept {
+  if constexpr (Mantissa == 2) {  // the upper half of a half
+    return __byte_perm(four, 0, First == 0 ? 0x1404 : 0x3424);
   } else {
-    asm("cvt.rn.f16x2.e5m2x2 %0, %1;" : "=r"(halves) : "h"(static_cast<uint16_t>(two)));
+    uint32_t halves;
+    asm("cvt.rn.f16x2.e4m3x2 %0, %1;"
+        : "=r"(halves)
+        : "h"(static_cast<uint16_t>(four >> 8 * First)));
+    return halves;
   }
-  return halves;
 }
+/// Two halves as float8.
 template <int Mantissa>
 __device__ inline uint32_t float8_of_halves(uint32_t halves) noexcept {
   uint16_t two;
@@ -55,6 +58,13 @@ __device__ inline uint32_t float8_of_halves(uint32_t halves) noexcept {
     asm("cvt.rn.satfinite.e5m2x2.f16x2 %0, %1;" : "=h"(two) : "r"(halves));
   }
   return two;
+}
+
+/// `zeros`, or NaN in the half where x is infinite or NaN.
+__device__ inline uint32_t unless_finite(uint32_t x, uint32_t zeros) noexcept {
+  uint32_t sum;
+  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(sum) : "r"(x), "r"(0), "r"(zeros));
+  return sum;
 }
 
 /// Four sums of e5m2, a + b, in which the conversion has made infinities the largest number, which
@@ -71,17 +81,29 @@ __device__ inline uint32_t with_infinities(uint32_t sum, uint32_t a, uint32_t b)
 
 template <int Mantissa, class Pack>
 __device__ inline Pack sum_of_float8(const Pack& a, const Pack& b) noexcept {
+  constexpr uint32_t words = Pack::bytes / 4;
   Pack sum;
+  uint32_t low_zeros = 0;
+  uint32_t high_zeros = 0;
   PEERFOLD_UNROLL
-  for (uint32_t w = 0; w < Pack::bytes / 4; ++w) {
-    const uint32_t x = a.word[w];
-    const uint32_t y = b.word[w];
-    const uint32_t low =
-        sum_of_halves(halves_of_float8<Mantissa>(x), halves_of_float8<Mantissa>(y));
-    const uint32_t high =
-        sum_of_halves(halves_of_float8<Mantissa>(x >> 16), halves_of_float8<Mantissa>(y >> 16));
-    const uint32_t four = float8_of_halves<Mantissa>(low) | float8_of_halves<Mantissa>(high) << 16;
-    sum.word[w] = Mantissa == 2 ? with_infinities(four, x, y) : four;
+  for (uint32_t w = 0; w < words; ++w) {
+    const uint32_t low = sum_of_halves(halves_of_float8<Mantissa, 0>(a.word[w]),
+                                       halves_of_float8<Mantissa, 0>(b.word[w]));
+    const uint32_t high = sum_of_halves(halves_of_float8<Mantissa, 2>(a.word[w]),
+                                        halves_of_float8<Mantissa, 2>(b.word[w]));
+    sum.word[w] = float8_of_halves<Mantissa>(low) | float8_of_halves<Mantissa>(high) << 16;
+    if constexpr (Mantissa == 2) {
+      low_zeros = unless_finite(low, low_zeros);
+      high_zeros = unless_finite(high, high_zeros);
+    }
+  }
+  if constexpr (Mantissa == 2) {
+    if ((low_zeros | high_zeros) != 0) [[unlikely]] {
+      PEERFOLD_UNROLL
+      for (uint32_t w = 0; w < words; ++w) {
+        sum.word[w] = with_infinities(sum.word[w], a.word[w], b.word[w]);
+      }
+    }
   }
   return sum;
 }

@@ -3,20 +3,7 @@
 #pragma once
 
 #include <peerfold/core/config.hpp>
-#include <peerfold/core/float8.hpp>
-
-#if !defined(PEERFOLD_HAS_FLOAT16)
-#if defined(__CUDACC__) || __has_include(<cuda_bf16.h>)
-#define PEERFOLD_HAS_FLOAT16 1
-#else
-#define PEERFOLD_HAS_FLOAT16 0
-#endif
-#endif
-
-#if PEERFOLD_HAS_FLOAT16
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#endif
+#include <peerfold/core/narrow_float.hpp>
 
 namespace peerfold {
 
@@ -38,61 +25,19 @@ struct element_traits {
   PEERFOLD_HD static constexpr T narrow(const T& value) noexcept { return value; }
 };
 
-/// Whether T is half precision or bfloat16.
-template <class T>
-inline constexpr bool is_float16 = false;
-
-#if PEERFOLD_HAS_FLOAT16
+/// The 8- and 16-bit floating types are folded in float. Finite results beyond the largest 8-bit
+/// number become that number.
 template <>
-inline constexpr bool is_float16<__half> = true;
+struct element_traits<__half> : detail::narrow_traits<__half, detail::half_format> {};
 template <>
-inline constexpr bool is_float16<__nv_bfloat16> = true;
-
-/// Half precision is folded in float. Both conversions keep subnormals, also under fast-math.
+struct element_traits<__nv_bfloat16>
+    : detail::narrow_traits<__nv_bfloat16, detail::bfloat16_format> {};
 template <>
-struct element_traits<__half> {
-  using accumulator = float;
-  PEERFOLD_HD static float widen(const __half& value) noexcept { return __half2float(value); }
-  PEERFOLD_HD static __half narrow(float value) noexcept {
-#if PEERFOLD_DEVICE_PASS
-    unsigned short bits;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
-    return __ushort_as_half(bits);
-#else
-    return __float2half_rn(value);
-#endif
-  }
-};
-
-/// bfloat16 is folded in float. Widening is a shift, so it keeps subnormals under fast-math too.
+struct element_traits<__nv_fp8_e4m3>
+    : detail::narrow_traits<__nv_fp8_e4m3, detail::float8_format<3>> {};
 template <>
-struct element_traits<__nv_bfloat16> {
-  using accumulator = float;
-  PEERFOLD_HD static float widen(const __nv_bfloat16& value) noexcept {
-    return peerfold::bit_cast<float>(uint32_t{peerfold::bit_cast<uint16_t>(value)} << 16);
-  }
-  PEERFOLD_HD static __nv_bfloat16 narrow(float value) noexcept {
-#if PEERFOLD_DEVICE_PASS
-    unsigned short bits;
-    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
-    return __ushort_as_bfloat16(bits);
-#else
-    const uint32_t bits = peerfold::bit_cast<uint32_t>(value);
-    const bool is_nan = (bits & 0x7fff'ffffu) > 0x7f80'0000u;
-    const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-    return peerfold::bit_cast<__nv_bfloat16>(
-        static_cast<uint16_t>(is_nan ? 0x7fffu : rounded >> 16));
-#endif
-  }
-};
-#endif
-
-/// The 8-bit floating types are folded in float. Finite results beyond the largest number become
-/// that number.
-template <>
-struct element_traits<__nv_fp8_e4m3> : detail::float8_traits<__nv_fp8_e4m3, 3> {};
-template <>
-struct element_traits<__nv_fp8_e5m2> : detail::float8_traits<__nv_fp8_e5m2, 2> {};
+struct element_traits<__nv_fp8_e5m2>
+    : detail::narrow_traits<__nv_fp8_e5m2, detail::float8_format<2>> {};
 
 /// Two floating-point numbers, the real part first: std::complex, cuda::std::complex (on GPUs only
 /// this: the other's constructors are for hosts), or a type that looks like them.
@@ -110,14 +55,9 @@ struct type_list {
 };
 
 /// The element types that the library knows by name. Others are as good.
-#if PEERFOLD_HAS_FLOAT16
 using known_elements =
     type_list<float, double, int32_t, uint32_t, int64_t, uint64_t, int16_t, uint16_t, int8_t,
               uint8_t, bool, __nv_fp8_e4m3, __nv_fp8_e5m2, __half, __nv_bfloat16>;
-#else
-using known_elements = type_list<float, double, int32_t, uint32_t, int64_t, uint64_t, int16_t,
-                                 uint16_t, int8_t, uint8_t, bool, __nv_fp8_e4m3, __nv_fp8_e5m2>;
-#endif
 
 /// The type in which elements of type T are folded: float for 8- and 16-bit floating types, else T.
 template <class T>

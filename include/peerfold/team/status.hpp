@@ -33,16 +33,10 @@ template <class... Types>
 }
 
 [[nodiscard]] inline std::string element_name(std::uint32_t number) {
-  return name_in(
-      known_elements{}, number,
-      {
-        "float", "double", "int32", "uint32", "int64", "uint64", "int16", "uint16", "int8", "uint8",
-            "bool", "fp8_e4m3", "fp8_e5m2",
-#if PEERFOLD_HAS_FLOAT16
-            "half", "bfloat16"
-#endif
-      },
-      "elements of another type");
+  return name_in(known_elements{}, number,
+                 {"float", "double", "int32", "uint32", "int64", "uint64", "int16", "uint16",
+                  "int8", "uint8", "bool", "fp8_e4m3", "fp8_e5m2", "half", "bfloat16"},
+                 "elements of another type");
 }
 
 [[nodiscard]] inline std::string operator_name(std::uint32_t number) {
