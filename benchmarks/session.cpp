@@ -196,9 +196,11 @@ void session::measure_table(implementation& what) {
 
 void session::compare_with(const std::string& policy, const maker& hand, std::size_t max_bytes) {
   std::vector<comparison> found;
-  for (int made = 0; made < 5; ++made) {
-    const std::unique_ptr<implementation> generic = make_peerfold(policy, true);
-    const std::unique_ptr<implementation> rival = hand(ranks_);
+  // All kept, so that each lies elsewhere.
+  std::vector<std::unique_ptr<implementation>> kept;
+  for (int made = 0; made < 9; ++made) {
+    implementation* const generic = kept.emplace_back(make_peerfold(policy, true)).get();
+    implementation* const rival = kept.emplace_back(hand(ranks_)).get();
     std::size_t next = 0;
     for (const std::size_t bytes : all_.how.sizes()) {
       const std::size_t count = bytes / bytes_of(ranks_.type);

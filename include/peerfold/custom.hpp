@@ -7,6 +7,7 @@
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/device.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/team/arguments.hpp>
@@ -91,12 +92,12 @@ outcome<> run_custom_ranks(Team& team, int first, int last, element_count count,
     return refuse(std::move(reason));
   }
   if (options.policy != automatic) {
-    return refuse(bad_argument("options.policy: " + std::string{to_string(options.policy)} +
-                               "; a custom collective is its own policy, leave it unset"));
+    return refuse(bad_argument({"options.policy: ", to_string(options.policy),
+                                "; a custom collective is its own policy, leave it unset"}));
   }
   if (parts < 1 || parts > team.rank_count()) {
-    return refuse(bad_argument("parts: " + std::to_string(parts) + "; a tile has 1 to " +
-                               std::to_string(team.rank_count()) + " shares, one a rank at most"));
+    return refuse(bad_argument({"parts: ", parts, "; a tile has 1 to ", team.rank_count(),
+                                " shares, one a rank at most"}));
   }
   call_signature call;
   call.which = collective::custom;

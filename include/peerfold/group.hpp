@@ -17,6 +17,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/reduction_op.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/plan.hpp>
 #include <peerfold/policy/policy.hpp>
@@ -111,8 +112,8 @@ template <policy P, class Team, class Op, element... Ts>
     constexpr std::size_t most_shares = std::size_t{1} << 31;
     for (const std::size_t shares : {group.template part<I>().count / plans[I].tiles.share()...}) {
       if (shares >= most_shares) {
-        return bad_argument("group: " + std::to_string(shares) +
-                            " tiles are too many for one call; make several groups");
+        return bad_argument(
+            {"group: ", shares, " tiles are too many for one call; make several groups"});
       }
     }
     whole.call.count = (group.template part<I>().count + ...);

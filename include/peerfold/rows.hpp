@@ -15,6 +15,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/reduction_op.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/team/arguments.hpp>
@@ -83,13 +84,12 @@ template <class View>
   if (columns == 0 || count == 0) return outcome<rows<T>>{rows<T>{view.data_handle(), 0, 1, 1}};
   if (columns > 1 && view.stride(last) != 1) {
     return detail::refuse<rows<T>>(
-        detail::bad_argument("view: elements of a row are " + std::to_string(view.stride(last)) +
-                             " apart; the last dimension has to lie together"));
+        detail::bad_argument({"view: elements of a row are ", view.stride(last),
+                              " apart; the last dimension has to lie together"}));
   }
   if (stride < columns) {
-    return detail::refuse<rows<T>>(detail::bad_argument("view: rows of " + std::to_string(columns) +
-                                                        " elements are " + std::to_string(stride) +
-                                                        " apart; they may not overlap"));
+    return detail::refuse<rows<T>>(detail::bad_argument(
+        {"view: rows of ", columns, " elements are ", stride, " apart; they may not overlap"}));
   }
   return outcome<rows<T>>{rows<T>{view.data_handle(), count, columns, stride}};
 }
@@ -148,14 +148,12 @@ template <class T>
 [[nodiscard]] error check_rows(const std::string& name, const rows<T>& r) {
   constexpr std::size_t most = SIZE_MAX / 2 / sizeof(T);
   if (r.columns == 0 || (r.count > 1 && r.stride < r.columns)) {
-    return bad_argument(name + ": rows of " + std::to_string(r.columns) + " elements, " +
-                        std::to_string(r.stride) +
-                        " apart; they have one at least, and may not overlap");
+    return bad_argument({name, ": rows of ", r.columns, " elements, ", r.stride,
+                         " apart; they have one at least, and may not overlap"});
   }
   if (r.columns > most || (r.count > 1 && r.stride > (most - r.columns) / (r.count - 1))) {
-    return bad_argument(name + ": " + std::to_string(r.count) + " rows of " +
-                        std::to_string(r.columns) + " elements, " + std::to_string(r.stride) +
-                        " apart, overflow the address space");
+    return bad_argument({name, ": ", r.count, " rows of ", r.columns, " elements, ", r.stride,
+                         " apart, overflow the address space"});
   }
   return {};
 }
@@ -192,16 +190,16 @@ template <class Team, class S, class T, std::size_t M>
   for (int r = first; r < end_of<M>(team, first); ++r) {
     const auto i = static_cast<std::size_t>(r - first);
     const auto name = [i](const char* which) {
-      return M == 1 ? std::string{which} : std::string{which} + '[' + std::to_string(i) + ']';
+      return M == 1 ? std::string{which} : text_of({which, "[", i, "]"});
     };
     if (error reason = check_rows(name("in"), in[i])) return reason;
     if (error reason = check_rows(name("out"), out[i])) return reason;
     for (const bool is_out : {false, true}) {
       const std::size_t size = is_out ? out[i].size() : in[i].size();
       if (size == in[0].size()) continue;
-      return bad_argument(name(is_out ? "out" : "in") + ": " + std::to_string(size) +
-                          " elements, where " + (M == 1 ? "in" : "in[0]") + " has " +
-                          std::to_string(in[0].size()) + "; they must be equal");
+      return bad_argument({name(is_out ? "out" : "in"), ": ", size, " elements, where ",
+                           (M == 1 ? "in" : "in[0]"), " has ", in[0].size(),
+                           "; they must be equal"});
     }
     from[i] = in[i].data;
     to[i] = out[i].data;

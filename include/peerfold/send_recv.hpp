@@ -16,6 +16,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/policy/selector.hpp>
@@ -62,8 +63,7 @@ template <class Team>
     return {errc::team_empty, "team: it was moved from; use the team it was moved to"};
   }
   if (rank >= 0 && rank < team.rank_count()) return {};
-  return bad_argument(std::string{name} + ": " + std::to_string(rank) +
-                      "; this team has ranks 0 to " + std::to_string(team.rank_count() - 1));
+  return bad_argument({name, ": ", rank, "; this team has ranks 0 to ", team.rank_count() - 1});
 }
 
 /// The transfers in which rank r sends to to[r], where that is not -1.
@@ -74,12 +74,12 @@ template <class Team>
   for (int r = 0; r < team.rank_count(); ++r) {
     const int receiver = to[static_cast<std::size_t>(r)];
     if (receiver == -1) continue;
-    const std::string name = "to[" + std::to_string(r) + ']';
+    const std::string name = text_of({"to[", r, "]"});
     if (error reason = check_partner(team, name.c_str(), receiver)) return reason;
     int& sender = from[static_cast<std::size_t>(receiver)];
     if (sender >= 0) {
-      return bad_argument(name + ": rank " + std::to_string(receiver) + " receives from rank " +
-                          std::to_string(sender) + " already; use two calls");
+      return bad_argument(
+          {name, ": rank ", receiver, " receives from rank ", sender, " already; use two calls"});
     }
     sender = r;
   }
@@ -134,9 +134,8 @@ outcome<> run_own_transfers(const rank_handle<Team>& rank, int to, const T* in, 
 /// A rank that sends to itself or receives from itself does both.
 [[nodiscard]] inline error check_own(const char* name, int partner, int rank) {
   if (partner != rank) return {};
-  return bad_argument(std::string{name} + ": " + std::to_string(partner) +
-                      " is the calling rank; use send_recv(), which also " +
-                      (name[0] == 't' ? "receives" : "sends"));
+  return bad_argument({name, ": ", partner, " is the calling rank; use send_recv(), which also ",
+                       (name[0] == 't' ? "receives" : "sends")});
 }
 
 }  // namespace detail

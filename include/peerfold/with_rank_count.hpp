@@ -5,6 +5,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/core/text.hpp>
 
 #include <cstddef>
 #include <string>
@@ -33,11 +34,12 @@ outcome<> with_rank_count(std::size_t ranks, F&& f) {
   if (found || (call_if.template operator()<Counts>(counted && !counts_ranks_early<Counts>) || ...))
     return detail::accept();
   std::string known;
-  ((known += (known.empty() ? "" : ", ") +
-             (counts_ranks_early<Counts> ? "" : std::string{"1 to "}) + std::to_string(Counts)),
+  ((known += detail::text_of({(known.empty() ? "" : ", "),
+                              (counts_ranks_early<Counts> ? "" : std::string{"1 to "}), Counts})),
    ...);
-  return detail::refuse({errc::invalid_argument, "ranks: " + std::to_string(ranks) +
-                                                     "; this call was compiled for " + known});
+  return detail::refuse(
+      {errc::invalid_argument,
+       detail::text_of({"ranks: ", ranks, "; this call was compiled for ", known})});
 }
 
 }  // namespace peerfold

@@ -134,7 +134,7 @@ class channel_use {
       if (status == cudaSuccess && !marked_) status = cudaEventRecord(done_, eager_stream_);
     }
     if (status == cudaSuccess) status = cudaStreamWaitEvent(now.stream, done_, 0);
-    return cuda_failure(status, "options.stream: waiting for the channel's other stream");
+    return cuda_failure(status, {"options.stream: waiting for the channel's other stream"});
   }
 
   /// After a launch into the stream that was admitted as `before`. Within a capture nothing needs
@@ -149,7 +149,7 @@ class channel_use {
       const cudaError_t status = after.read(before.stream);
       captured_ = before.capture;
       captured_node_ = status == cudaSuccess && after.count > 0 ? after.last[0] : nullptr;
-      return cuda_failure(status, "options.stream: reading its capture");
+      return cuda_failure(status, {"options.stream: reading its capture"});
     }
     used_ = true;
     eager_stream_ = before.stream;
@@ -158,7 +158,7 @@ class channel_use {
     marked_ = how.mark_now || !how.lasts;
     if (!marked_) return {};
     return cuda_failure(cudaEventRecord(done_, eager_stream_),
-                        "options.stream: recording an event");
+                        {"options.stream: recording an event"});
   }
 
  private:

@@ -4,20 +4,22 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 
 #include <cuda_runtime.h>
 
-#include <string>
-#include <string_view>
+#include <initializer_list>
 
 namespace peerfold::execution {
 
 /// No error for cudaSuccess; else what failed while doing `what`. Clears CUDA's last error.
-[[nodiscard]] inline error cuda_failure(cudaError_t status, std::string_view what) {
+[[nodiscard, gnu::cold]] inline error cuda_failure(cudaError_t status,
+                                                   std::initializer_list<detail::text_part> what) {
   if (status == cudaSuccess) return {};
   static_cast<void>(cudaGetLastError());
   return {errc::cuda_failure,
-          std::string{what} + ": " + cudaGetErrorName(status) + ", " + cudaGetErrorString(status)};
+          detail::text_of({detail::text_of(what), ": ", cudaGetErrorName(status), ", ",
+                           cudaGetErrorString(status)})};
 }
 
 /// Restores the calling thread's device when it goes.

@@ -4,6 +4,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 
 #include <algorithm>
@@ -42,10 +43,11 @@ class device_layer {
 [[nodiscard]] inline error check_sharing(const std::vector<int>& devices, int most) {
   const int ranks = most_ranks_on_a_device(devices);
   if (ranks <= most) return {};
-  return {errc::invalid_argument, "devices: " + std::to_string(ranks) +
-                                      " ranks share a device; a team whose ranks are counted at "
-                                      "run time has at most " +
-                                      std::to_string(most) + " on one"};
+  return {errc::invalid_argument,
+          detail::text_of({"devices: ", ranks,
+                           " ranks share a device; a team whose ranks are counted at "
+                           "run time has at most ",
+                           most, " on one"})};
 }
 
 /// Whether every device of the list is there and reaches every other.
@@ -54,19 +56,20 @@ class device_layer {
   const int count = layer.count();
   for (std::size_t r = 0; r < devices.size(); ++r) {
     if (devices[r] < 0 || devices[r] >= count) {
-      return {errc::no_device,
-              "devices[" + std::to_string(r) + "]: device " + std::to_string(devices[r]) +
-                  (count == 0 ? std::string{"; this machine has no GPU: use a team on threads"}
-                              : "; this machine has devices 0 to " + std::to_string(count - 1))};
+      return {
+          errc::no_device,
+          detail::text_of(
+              {"devices[", r, "]: device ", devices[r],
+               (count == 0 ? std::string{"; this machine has no GPU: use a team on threads"}
+                           : detail::text_of({"; this machine has devices 0 to ", count - 1}))})};
     }
   }
   for (std::size_t r = 0; r < devices.size(); ++r) {
     for (std::size_t q = 0; q < devices.size(); ++q) {
       if (devices[r] != devices[q] && !layer.reaches(devices[r], devices[q])) {
-        return {errc::no_peer_access, "devices[" + std::to_string(r) + "]: device " +
-                                          std::to_string(devices[r]) + " cannot reach device " +
-                                          std::to_string(devices[q]) +
-                                          "; choose devices with peer access to each other"};
+        return {errc::no_peer_access,
+                detail::text_of({"devices[", r, "]: device ", devices[r], " cannot reach device ",
+                                 devices[q], "; choose devices with peer access to each other"})};
       }
     }
   }
@@ -88,18 +91,19 @@ class device_layer {
   int open = 0;
   for (std::size_t i = 0; i < channels.size(); ++i) {
     if (channels[i].blocks < 0) {
-      return {errc::invalid_argument, "channels[" + std::to_string(i) +
-                                          "].blocks: " + std::to_string(channels[i].blocks) +
-                                          "; use 0 for an equal part of what fits"};
+      return {errc::invalid_argument,
+              detail::text_of({"channels[", i, "].blocks: ", channels[i].blocks,
+                               "; use 0 for an equal part of what fits"})};
     }
     asked += std::min(channels[i].blocks, room + 1);
     open += channels[i].blocks == 0 ? 1 : 0;
   }
   if (asked + open > room) {
-    return {errc::out_of_resources,
-            "channels: they ask for " + std::to_string(asked + open) +
-                " or more blocks a rank together, and " + std::to_string(room) +
-                " fit on a device beside each other; give them fewer, or ranks more devices"};
+    return {
+        errc::out_of_resources,
+        detail::text_of(
+            {"channels: they ask for ", asked + open, " or more blocks a rank together, and ", room,
+             " fit on a device beside each other; give them fewer, or ranks more devices"})};
   }
   blocks.clear();
   for (const channel_options& channel : channels) {

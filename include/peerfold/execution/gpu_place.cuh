@@ -4,6 +4,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/block_group.cuh>
 #include <peerfold/execution/channel_use.cuh>
 #include <peerfold/execution/context.hpp>
@@ -45,8 +46,9 @@ template <int N>
 class gpu_place::ranks {
  public:
   /// Takes streams, memory and peer access; the error says what cannot be had.
-  [[nodiscard]] static error make(const std::vector<int>& devices, const team_options& options,
-                                  std::unique_ptr<ranks>& made) {
+  [[nodiscard, gnu::cold]] static error make(const std::vector<int>& devices,
+                                             const team_options& options,
+                                             std::unique_ptr<ranks>& made) {
     const cuda_devices layer;
     std::vector<int> blocks;
     if (error reason = check_devices(devices, layer)) return reason;
@@ -62,7 +64,7 @@ class gpu_place::ranks {
 
   /// Waits for running calls, at most the wait budget and a moment more; aborts them after the
   /// budget. Should a kernel not return even then, its memory is left to it.
-  ~ranks() {
+  [[gnu::cold]] ~ranks() {
     device_guard guard;
     if (!drain(guard)) return;
     uses_.clear();
@@ -118,7 +120,7 @@ class gpu_place::ranks {
       const auto i = static_cast<std::size_t>(r);
       cudaError_t status = guard.set(devices_[i]);
       if (status == cudaSuccess) status = cudaStreamSynchronize(streams_[i]);
-      if (error reason = cuda_failure(status, "synchronize: rank " + std::to_string(r))) {
+      if (error reason = cuda_failure(status, {"synchronize: rank ", r})) {
         return reason;
       }
     }
@@ -183,12 +185,12 @@ class gpu_place::ranks {
     }
   }
 
-  [[nodiscard]] error start(const team_options& options) {
+  [[nodiscard, gnu::cold]] error start(const team_options& options) {
     device_guard guard;
     void* words = nullptr;
     if (error reason = cuda_failure(cudaHostAlloc(&words, sizeof(shared_words),
                                                   cudaHostAllocPortable | cudaHostAllocMapped),
-                                    "pinned memory for the words of faults")) {
+                                    {"pinned memory for the words of faults"})) {
       return reason;
     }
     words_ = ::new (words) shared_words{};
@@ -198,14 +200,15 @@ class gpu_place::ranks {
     return kernel_entry::load_all(N, devices_);
   }
 
-  [[nodiscard]] error start_rank(int r, const team_options& options, device_guard& guard) {
+  [[nodiscard, gnu::cold]] error start_rank(int r, const team_options& options,
+                                            device_guard& guard) {
     const auto i = static_cast<std::size_t>(r);
-    const std::string rank = "rank " + std::to_string(r);
-    if (error reason = cuda_failure(guard.set(devices_[i]), rank + ": its device")) return reason;
+    const std::string rank = detail::text_of({"rank ", r});
+    if (error reason = cuda_failure(guard.set(devices_[i]), {rank, ": its device"})) return reason;
     for (const int peer : devices_) {
       if (peer == devices_[i]) continue;
       if (error reason =
-              cuda_failure(enable_peer_access(devices_[i], peer), rank + ": peer access")) {
+              cuda_failure(enable_peer_access(devices_[i], peer), {rank, ": peer access"})) {
         return reason;
       }
     }
@@ -214,27 +217,29 @@ class gpu_place::ranks {
       if (status == cudaSuccess) {
         status = cudaStreamCreateWithFlags(&aborts_[i], cudaStreamNonBlocking);
       }
-      if (error reason = cuda_failure(status, rank + ": a stream")) return reason;
+      if (error reason = cuda_failure(status, {rank, ": a stream"})) return reason;
     } else {
       streams_[i] = streams_[first_on_device(r)];
       aborts_[i] = aborts_[first_on_device(r)];
     }
-    arenas_[i] = static_cast<std::byte*>(provider_->allocate(r, plan_.bytes));
+    const std::size_t bytes = plan_.bytes;
+    arenas_[i] = static_cast<std::byte*>(provider_->allocate(r, bytes));
     if (arenas_[i] == nullptr) {
-      return {errc::out_of_resources, "staging_bytes: " + rank + " has no memory for an arena of " +
-                                          std::to_string(plan_.bytes) + " bytes"};
+      return {errc::out_of_resources,
+              detail::text_of(
+                  {"staging_bytes: ", rank, " has no memory for an arena of ", bytes, " bytes"})};
     }
     for (int channel = 0; channel < channels(); ++channel) {
       if (error reason = cuda_failure(uses_.emplace_back(std::make_unique<use>())->last.make(),
-                                      rank + ": an event")) {
+                                      {rank, ": an event"})) {
         return reason;
       }
     }
-    return cuda_failure(clear_arena(arenas_[i], options, streams_[i]), rank + ": its arena");
+    return cuda_failure(clear_arena(arenas_[i], options, streams_[i]), {rank, ": its arena"});
   }
 
-  [[nodiscard]] cudaError_t clear_arena(std::byte* arena, const team_options& options,
-                                        cudaStream_t stream) {
+  [[nodiscard, gnu::cold]] cudaError_t clear_arena(std::byte* arena, const team_options& options,
+                                                   cudaStream_t stream) {
     cudaError_t status = cudaMemsetAsync(arena, 0, plan_.bytes, stream);
     for (const auto& layout : plan_.channels) {
       // An image of the whole arena would be large: only states and flags differ from zero.
@@ -267,7 +272,8 @@ class gpu_place::ranks {
       stream_state& now = together.stream;
       cudaError_t status = guard.set(device(rank));
       if (status == cudaSuccess) status = now.read(now.stream);
-      if (error reason = cuda_failure(status, "options.stream: not a usable stream")) return reason;
+      if (error reason = cuda_failure(status, {"options.stream: not a usable stream"}))
+        return reason;
       captured += now.capturing() ? 1 : 0;
       for (int l = 0; l < together.count; ++l) {
         if (error reason = use_of(channel, together.rank[l]).last.admit(now)) return reason;
@@ -321,14 +327,13 @@ class gpu_place::ranks {
     for (std::size_t i = 0; i < devices; ++i) {
       if (launches[i].count <= most) continue;
       return {errc::invalid_argument,
-              "functors and arguments: " + std::to_string(one.arguments().body_bytes) +
-                  " bytes a rank; " + std::to_string(most) +
-                  " ranks of a device have room in one launch, not " +
-                  std::to_string(launches[i].count)};
+              detail::text_of(
+                  {"functors and arguments: ", one.arguments().body_bytes, " bytes a rank; ", most,
+                   " ranks of a device have room in one launch, not ", launches[i].count})};
     }
     if (error reason = admit(channel, launches, devices, guard)) return reason;
     for (std::size_t i = 0; i < devices; ++i) {
-      error reason = cuda_failure(guard.set(device(launches[i].rank[0])), "selecting a device");
+      error reason = cuda_failure(guard.set(device(launches[i].rank[0])), {"selecting a device"});
       bool enqueued = i > 0;
       if (!reason) {
         reason = launch_together(channel, plan, launches[i].count == 1 ? one : several, bodies,
@@ -371,7 +376,7 @@ class gpu_place::ranks {
     config.dynamicSmemBytes = kernel.shared_bytes_on(device(together.rank[0]));
     config.stream = together.stream.stream;
     if (error reason = cuda_failure(cudaLaunchKernelExC(&config, kernel.function(), arguments),
-                                    "launching a collective")) {
+                                    {"launching a collective"})) {
       return reason;
     }
     enqueued = true;
@@ -391,12 +396,13 @@ class gpu_place::ranks {
   /// Ranks that share a device and launch for themselves wait for each other, so each needs a
   /// stream of its own: behind the other's call in one stream, its own would never start. Behind an
   /// earlier call, which this rank has made too, it does: streams may be swapped, or come again.
-  [[nodiscard]] error check_shared_device(int channel, int rank, const call_options& options) {
+  [[nodiscard, gnu::cold]] error check_shared_device(int channel, int rank,
+                                                     const call_options& options) {
     if (ranks_on_device(rank) == 1) return {};
     stream_state now;
     if (options.stream) {
       if (error reason =
-              cuda_failure(now.read(*options.stream), "options.stream: not a usable stream")) {
+              cuda_failure(now.read(*options.stream), {"options.stream: not a usable stream"})) {
         return reason;
       }
     }
@@ -410,24 +416,25 @@ class gpu_place::ranks {
       if (q == rank || device(q) != device(rank)) continue;
       if (!options.stream) {
         return {errc::invalid_argument,
-                "options.stream: ranks " + std::to_string(rank) + " and " + std::to_string(q) +
-                    " share device " + std::to_string(device(rank)) +
-                    "; give each rank's calls a stream of its own, or call for the team"};
+                detail::text_of(
+                    {"options.stream: ranks ", rank, " and ", q, " share device ", device(rank),
+                     "; give each rank's calls a stream of its own, or call for the team"})};
       }
       // Not waited for: a rank in the middle of its call may be held up until this one's comes.
       use& other = use_of(channel, q);
       const std::unique_lock<std::mutex> lock{other.turn, std::try_to_lock};
       if (lock && other.last.alone_in(now) && other.last.launches() > made) {
-        return {errc::channel_conflict, "options.stream: rank " + std::to_string(q) +
-                                            " of the same device uses it; ranks " +
-                                            "that share a device need a stream each"};
+        return {errc::channel_conflict,
+                detail::text_of({"options.stream: rank ", q,
+                                 " of the same device uses it; ranks "
+                                 "that share a device need a stream each"})};
       }
     }
     return {};
   }
 
   /// Whether all work of the team has ended; see the destructor.
-  [[nodiscard]] bool drain(device_guard& guard) noexcept {
+  [[nodiscard, gnu::cold]] bool drain(device_guard& guard) noexcept {
     using clock = std::chrono::steady_clock;
     const auto idle = [&] {
       for (const auto& u : uses_) {

@@ -5,6 +5,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/block_group.cuh>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/cuda_error.cuh>
@@ -107,7 +108,7 @@ inline constexpr std::size_t most_local_bytes = 4096;
 /// Makes the current device hold local memory for kernels that need `bytes` a thread, at most
 /// most_local_bytes. The launch of a kernel that needs more than any before waits for running
 /// kernels, which may wait for it.
-[[nodiscard]] inline cudaError_t reserve_local_memory(std::size_t bytes) noexcept {
+[[nodiscard, gnu::cold]] inline cudaError_t reserve_local_memory(std::size_t bytes) noexcept {
   if (bytes == 0) return cudaSuccess;
   if (bytes <= 128) {
     local_memory_kernel<128><<<1, 1, 0, cudaStreamPerThread>>>(nullptr);
@@ -153,10 +154,10 @@ class kernel_entry {
     cudaError_t status = guard.set(device);
     if (status == cudaSuccess) status = cudaFuncGetAttributes(&attributes, function_);
     if (status == cudaSuccess && attributes.localSizeBytes > most_local_bytes) {
-      return {errc::out_of_resources, "functors: a kernel needs " +
-                                          std::to_string(attributes.localSizeBytes) +
-                                          " bytes of local memory a thread; " +
-                                          std::to_string(most_local_bytes) + " are the most"};
+      return {errc::out_of_resources,
+              detail::text_of({"functors: a kernel needs ", attributes.localSizeBytes,
+                               " bytes of local memory a thread; ", most_local_bytes,
+                               " are the most"})};
     }
     if (status == cudaSuccess) status = reserve_local_memory(attributes.localSizeBytes);
     const std::size_t shared = shared_bytes_on(device);
@@ -166,8 +167,8 @@ class kernel_entry {
     }
     if (status == cudaSuccess) status = launch_idle(shared);
     if (status == cudaSuccess) loaded_.fetch_or(bit, std::memory_order_release);
-    return cuda_failure(status, "loading kernels on device " + std::to_string(device) +
-                                    " (is the program built for its architecture?)");
+    return cuda_failure(status, {"loading kernels on device ", device,
+                                 " (is the program built for its architecture?)"});
   }
 
   /// The dynamic shared memory of a block: that of bulk copies, where the device has them.
@@ -179,7 +180,7 @@ class kernel_entry {
   }
 
   /// Loads all kernels for teams of `ranks` ranks on these devices.
-  [[nodiscard]] static error load_all(int ranks, const std::vector<int>& devices) {
+  [[nodiscard, gnu::cold]] static error load_all(int ranks, const std::vector<int>& devices) {
     device_guard guard;
     for (kernel_entry* entry = head().load(std::memory_order_acquire); entry != nullptr;
          entry = entry->next_) {
@@ -193,7 +194,7 @@ class kernel_entry {
 
  private:
   /// Launches the kernel on a message of no tiles, all zeros but for a state, which it looks at.
-  [[nodiscard]] cudaError_t launch_idle(std::size_t shared) const {
+  [[nodiscard, gnu::cold]] cudaError_t launch_idle(std::size_t shared) const {
     void* state = nullptr;
     cudaError_t status = idle_state(state);
     std::vector<std::byte> bytes(arguments_.bytes);
@@ -207,7 +208,7 @@ class kernel_entry {
   }
 
   /// Memory that stands for the state of a block wherever nothing is to be done; kept for ever.
-  [[nodiscard]] static cudaError_t idle_state(void*& state) {
+  [[nodiscard, gnu::cold]] static cudaError_t idle_state(void*& state) {
     static std::mutex mutex;
     static void* kept = nullptr;
     const std::lock_guard lock{mutex};

@@ -5,6 +5,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/context.hpp>
 #include <peerfold/execution/crew.hpp>
 #include <peerfold/execution/options.hpp>
@@ -58,14 +59,14 @@ class thread_place::ranks {
   [[nodiscard]] static error make(int count, const team_options& options,
                                   std::unique_ptr<ranks>& made) {
     if (options.workers < 1 || options.workers > most_workers) {
-      return {errc::invalid_argument, "workers: " + std::to_string(options.workers) +
-                                          "; a rank has 1 to " + std::to_string(most_workers)};
+      return {errc::invalid_argument,
+              detail::text_of({"workers: ", options.workers, "; a rank has 1 to ", most_workers})};
     }
     for (std::size_t i = 0; i < options.channels.size(); ++i) {
       if (const int blocks = options.channels[i].blocks; blocks < 0 || blocks > most_blocks) {
         return {errc::invalid_argument,
-                "channels[" + std::to_string(i) + "].blocks: " + std::to_string(blocks) +
-                    "; a channel on threads has 0 (one) to " + std::to_string(most_blocks)};
+                detail::text_of({"channels[", i, "].blocks: ", blocks,
+                                 "; a channel on threads has 0 (one) to ", most_blocks})};
       }
     }
     made.reset(new ranks{count, options});
@@ -173,15 +174,16 @@ class thread_place::ranks {
     }
   }
 
-  [[nodiscard]] error start(const team_options& options) {
+  [[nodiscard, gnu::cold]] error start(const team_options& options) {
+    const std::size_t bytes = plan_.bytes;
     for (int r = 0; r < size(); ++r) {
       auto*& arena = arenas_[r];
-      arena = static_cast<std::byte*>(provider_->allocate(r, plan_.bytes));
+      arena = static_cast<std::byte*>(provider_->allocate(r, bytes));
       if (arena == nullptr) {
         return {errc::out_of_resources,
-                "staging_bytes: no memory for arenas of " + std::to_string(plan_.bytes) + " bytes"};
+                detail::text_of({"staging_bytes: no memory for arenas of ", bytes, " bytes"})};
       }
-      std::memset(arena, 0, plan_.bytes);
+      std::memset(arena, 0, bytes);
       for (const auto& layout : plan_.channels) {
         sync::initialise_region<N>(arena + layout.begin, layout, options.first_sequence);
       }
@@ -194,7 +196,8 @@ class thread_place::ranks {
       }
 #if PEERFOLD_EXCEPTIONS
     } catch (const std::system_error& reason) {
-      return {errc::out_of_resources, std::string{"workers: no more threads: "} + reason.what()};
+      return {errc::out_of_resources,
+              detail::text_of({"workers: no more threads: ", reason.what()})};
     }
 #endif
     return {};

@@ -6,6 +6,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/memory/peer_span.hpp>
 #include <peerfold/memory/provider.hpp>
 
@@ -105,16 +106,16 @@ class symmetric_buffer {
     }
     if (count > SIZE_MAX / 2 / sizeof(T)) {
       return {errc::invalid_argument,
-              "count: " + std::to_string(count) + " elements overflow the address space"};
+              detail::text_of({"count: ", count, " elements overflow the address space"})};
     }
     for (int r = 0; r < team.rank_count(); ++r) {
       T*& data = data_[static_cast<std::size_t>(r)];
       data = static_cast<T*>(provider_->allocate(r, std::max<std::size_t>(1, count * sizeof(T))));
       if (data == nullptr) {
         release();
-        return {errc::out_of_resources, "count: no memory for " + std::to_string(count) +
-                                            " elements of " + std::to_string(sizeof(T)) +
-                                            " bytes on rank " + std::to_string(r)};
+        return {errc::out_of_resources,
+                detail::text_of({"count: no memory for ", count, " elements of ", sizeof(T),
+                                 " bytes on rank ", r})};
       }
     }
     size_ = count;

@@ -30,7 +30,7 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 /// lanes that hold the message at once, with packs_a_lane packs each where fragments have room for
 /// them (what a lane does once a tile costs as much as several packs), but twice as many where that
 /// takes more than 64 blocks. Tiles too hold so many packs
-/// a lane, but fewer (one at least) where a message would not make four of them: more blocks than
+/// a lane, but fewer (two at least) where a message would not make four of them: more blocks than
 /// that only wait for the slowest. Measured on 2 H200 and 2 H100 (docs/decisions/0008).
 ///
 /// If `pieces`, a message of a transport that can carries several tiles where every block has many:
@@ -56,7 +56,8 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
   const auto lanes = static_cast<size_t>(width);
   const size_t capacity = Transport::capacity(shape, width) / pack;
   const size_t even = divide_up(packs, blocks);
-  const size_t full = std::clamp(divide_up(packs, 4), lanes, deep * lanes);
+  const size_t full =
+      std::clamp(divide_up(packs, 4), std::min<size_t>(deep, 2) * lanes, deep * lanes);
   const size_t share = std::min(std::max(even, full), packs);
 
   launch_plan plan;

@@ -7,6 +7,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/reduction_op.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/memory/symmetric_buffer.hpp>
 #include <peerfold/team/team.hpp>
@@ -15,6 +16,7 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <type_traits>
 
@@ -39,8 +41,8 @@ class element_count {
 
 namespace detail {
 
-[[nodiscard]] inline error bad_argument(std::string message) {
-  return {errc::invalid_argument, std::move(message)};
+[[nodiscard, gnu::cold]] inline error bad_argument(std::initializer_list<text_part> message) {
+  return {errc::invalid_argument, text_of(message)};
 }
 
 /// The team, the options and the count of a call.
@@ -52,24 +54,25 @@ template <class Team>
   }
   if (team.faulted()) {
     const team_status status = team.status();
-    return {errc::team_faulted,
-            "team: an earlier call ran into a fault; make a new team. " + status.to_string()};
+    return {
+        errc::team_faulted,
+        text_of({"team: an earlier call ran into a fault; make a new team. ", status.to_string()})};
   }
   if (count.negative()) {
-    return bad_argument("count: " + std::to_string(static_cast<std::int64_t>(count.value())) +
-                        " elements; a count is not negative");
+    return bad_argument({"count: ", static_cast<std::int64_t>(count.value()),
+                         " elements; a count is not negative"});
   }
   if (count.value() > SIZE_MAX / 2 / element_bytes) {
-    return bad_argument("count: " + std::to_string(count.value()) + " elements of " +
-                        std::to_string(element_bytes) + " bytes overflow the address space");
+    return bad_argument({"count: ", count.value(), " elements of ", element_bytes,
+                         " bytes overflow the address space"});
   }
   if (options.channel < 0 || options.channel >= team.channels()) {
-    return bad_argument("options.channel: " + std::to_string(options.channel) +
-                        "; this team has channels 0 to " + std::to_string(team.channels() - 1));
+    return bad_argument({"options.channel: ", options.channel, "; this team has channels 0 to ",
+                         team.channels() - 1});
   }
   if (options.max_blocks < 0) {
-    return bad_argument("options.max_blocks: " + std::to_string(options.max_blocks) +
-                        "; use 0 for all that the channel has");
+    return bad_argument(
+        {"options.max_blocks: ", options.max_blocks, "; use 0 for all that the channel has"});
   }
   return {};
 }
@@ -133,27 +136,26 @@ template <class T, int M, class Parts>
 [[nodiscard]] error check_memory(const Parts& parts, int first, const std::array<const T*, M>& in,
                                  const std::array<T*, M>& out) {
   const auto name = [](const char* which, std::size_t r) {
-    return M == 1 ? std::string{which} : std::string{which} + '[' + std::to_string(r) + ']';
+    return M == 1 ? text_of({which}) : text_of({which, "[", r, "]"});
   };
-  const auto bad = [&](const void* pointer, std::size_t elements,
-                       const std::string& which) -> error {
+  const auto bad = [&](const void* pointer, std::size_t elements, const char* which,
+                       std::size_t r) -> error {
     if (elements == 0) return {};
     if (pointer == nullptr) {
-      return bad_argument(which + ": null; pass memory of " + std::to_string(elements) +
-                          " elements");
+      return bad_argument({name(which, r), ": null; pass memory of ", elements, " elements"});
     }
     if (reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) != 0) {
-      return bad_argument(which + ": " + address_of(pointer) + " is not aligned; elements of " +
-                          std::to_string(sizeof(T)) + " bytes need a multiple of " +
-                          std::to_string(alignof(T)));
+      return bad_argument({name(which, r), ": ", address_of(pointer),
+                           " is not aligned; elements of ", sizeof(T), " bytes need a multiple of ",
+                           alignof(T)});
     }
     return {};
   };
   const auto rank = [&](std::size_t i) { return first + static_cast<int>(i); };
   const auto ranks = static_cast<std::size_t>(std::min(M, parts.ranks - first));
   for (std::size_t r = 0; r < ranks; ++r) {
-    if (error reason = bad(in[r], parts.given(rank(r)), name("in", r))) return reason;
-    if (error reason = bad(out[r], parts.got(rank(r)), name("out", r))) return reason;
+    if (error reason = bad(in[r], parts.given(rank(r)), "in", r)) return reason;
+    if (error reason = bad(out[r], parts.got(rank(r)), "out", r)) return reason;
   }
   for (std::size_t r = 0; r < ranks; ++r) {
     const std::size_t out_bytes = parts.got(rank(r)) * sizeof(T);
@@ -161,14 +163,14 @@ template <class T, int M, class Parts>
       const std::size_t in_bytes = parts.given(rank(q)) * sizeof(T);
       if (overlap(out[r], out_bytes, in[q], in_bytes) &&
           !(r == q && parts.in_place(rank(r), in[q], out[r]))) {
-        return bad_argument(name("out", r) + ": " + address_of(out[r]) + " overlaps " +
-                            name("in", q) + " at " + address_of(in[q]) + "; " +
-                            Parts::in_place_form + " or keep them apart");
+        return bad_argument({name("out", r), ": ", address_of(out[r]), " overlaps ", name("in", q),
+                             " at ", address_of(in[q]), "; ", Parts::in_place_form,
+                             " or keep them apart"});
       }
       if (r < q && overlap(out[r], out_bytes, out[q], parts.got(rank(q)) * sizeof(T))) {
-        return bad_argument(name("out", q) + ": " + address_of(out[q]) + " overlaps " +
-                            name("out", r) + " at " + address_of(out[r]) +
-                            "; every rank needs an output of its own");
+        return bad_argument({name("out", q), ": ", address_of(out[q]), " overlaps ", name("out", r),
+                             " at ", address_of(out[r]),
+                             "; every rank needs an output of its own"});
       }
     }
   }
@@ -179,8 +181,7 @@ template <class T, int M, class Parts>
 template <class Team>
 [[nodiscard]] error check_root(const Team& team, int root) {
   if (root >= 0 && root < team.rank_count()) return {};
-  return bad_argument("root: " + std::to_string(root) + "; this team has ranks 0 to " +
-                      std::to_string(team.rank_count() - 1));
+  return bad_argument({"root: ", root, "; this team has ranks 0 to ", team.rank_count() - 1});
 }
 
 /// Two symmetric buffers of a call: both of this team.
@@ -190,13 +191,11 @@ template <class Team, class T, int N, class Tag>
   for (const auto* buffer : {&in, &out}) {
     const char* name = buffer == &in ? "in" : "out";
     if (buffer->team_id() == 0) {
-      return bad_argument(std::string{name} +
-                          ": it was moved from; pass the buffer it was moved to");
+      return bad_argument({name, ": it was moved from; pass the buffer it was moved to"});
     }
     if (buffer->team_id() != team.id()) {
-      return bad_argument(std::string{name} + ": it belongs to team " +
-                          std::to_string(buffer->team_id()) + ", the call is of team " +
-                          std::to_string(team.id()) + "; allocate it with this team");
+      return bad_argument({name, ": it belongs to team ", buffer->team_id(),
+                           ", the call is of team ", team.id(), "; allocate it with this team"});
     }
   }
   return {};
@@ -209,16 +208,15 @@ template <class Team, class T, int N, class Tag>
                                     int got = 1) {
   if (error reason = check_symmetric_pair(team, in, out)) return reason;
   if (in.size() % static_cast<std::size_t>(given) != 0) {
-    return bad_argument("in: " + std::to_string(in.size()) + " elements; it needs a multiple of " +
-                        std::to_string(given) + ", a part for each rank");
+    return bad_argument(
+        {"in: ", in.size(), " elements; it needs a multiple of ", given, ", a part for each rank"});
   }
   const std::size_t needed =
       in.size() / static_cast<std::size_t>(given) * static_cast<std::size_t>(got);
   if (out.size() != needed) {
-    return bad_argument("out: " + std::to_string(out.size()) + " elements for an input of " +
-                        std::to_string(in.size()) +
-                        (given == got ? std::string{"; they must be equal"}
-                                      : "; it needs " + std::to_string(needed)));
+    return bad_argument(
+        {"out: ", out.size(), " elements for an input of ", in.size(),
+         (given == got ? std::string{"; they must be equal"} : text_of({"; it needs ", needed}))});
   }
   return {};
 }

@@ -12,6 +12,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/fold_range.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/execution/thread_place.hpp>
 #include <peerfold/memory/symmetric_buffer.hpp>
@@ -63,9 +64,8 @@ template <policy P, element T, class Op, class Finish>
                                       const call_signature& call) {
   constexpr std::size_t most_shares = std::size_t{1} << 31;  // 32 bits number them, and then some
   if (count / plan.tiles.share() >= most_shares) {
-    return bad_argument("count: " + std::to_string(count) + " elements are more than " +
-                        std::to_string(most_shares) + " tiles of " +
-                        std::to_string(plan.tiles.share()) + "; split the call");
+    return bad_argument({"count: ", count, " elements are more than ", most_shares, " tiles of ",
+                         plan.tiles.share(), "; split the call"});
   }
   plan.call = call;
   plan.call.count = count;
@@ -146,8 +146,8 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
       if (first == Policies::list.end()) first = first_that(same_bits);
       if (first == Policies::list.end()) {
         return refuse(bad_argument(
-            "options.policy: automatic stands for policies that all have the same bits, and this "
-            "call was compiled for none; name one"));
+            {"options.policy: automatic stands for policies that all have the same bits, and this "
+             "call was compiled for none; name one"}));
       }
       chosen = *first;
     }
@@ -160,9 +160,9 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
     const bool fits =
         has_policy(Which, chosen) && (Sentinels || chosen.transport != transport_id::sentinel);
     return refuse({errc::invalid_argument,
-                   "options.policy: " + std::string{to_string(chosen)} +
-                       " is not among those that this call was compiled for: " + names +
-                       (fits ? "; list it in the call's policies<...>" : "")});
+                   text_of({"options.policy: ", to_string(chosen),
+                            " is not among those that this call was compiled for: ", names,
+                            fits ? "; list it in the call's policies<...>" : ""})});
   }
   error reason;
   Policies::dispatch(chosen, [&]<policy P>() {
@@ -171,9 +171,10 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
     if constexpr (Sentinels || P.transport != transport_id::sentinel) {
       reason = launch.template operator()<P>();
     } else {
-      reason = bad_argument("options.policy: " + std::string{to_string(P)} +
-                            " is for folds of floating-point elements in equal parts, among a rank "
-                            "count known when the call is compiled; choose another");
+      reason =
+          bad_argument({"options.policy: ", to_string(P),
+                        " is for folds of floating-point elements in equal parts, among a rank "
+                        "count known when the call is compiled; choose another"});
     }
   });
   if (reason) return refuse(std::move(reason));
@@ -376,8 +377,9 @@ outcome<> copy_in_symmetric(Team& team, int first, int last, const symmetric_buf
   if (Which == collective::all_to_all && in_place) {
     // Through slots: straight stores would overwrite what is yet to be sent.
     if (options.policy.algorithm == algorithm_id::direct) {
-      return refuse(bad_argument("options.policy: " + std::string{to_string(options.policy)} +
-                                 " cannot exchange in place; choose another, or pass two buffers"));
+      return refuse(
+          bad_argument({"options.policy: ", to_string(options.policy),
+                        " cannot exchange in place; choose another, or pass two buffers"}));
     }
     if (options.policy == automatic) {
       chosen.policy = select_exchange(Which, ranks, count.value() * sizeof(T), false);

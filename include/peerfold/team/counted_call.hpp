@@ -12,6 +12,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/policy/selector.hpp>
@@ -99,11 +100,11 @@ template <element T, std::size_t M>
   for (std::size_t i = 0; i < M; ++i) {
     const counted_parts<T>& p = parts[i];
     const auto name = [i](const char* member) {
-      return (M == 1 ? "parts." : "parts[" + std::to_string(i) + "].") + std::string{member};
+      return M == 1 ? text_of({"parts.", member}) : text_of({"parts[", i, "].", member});
     };
     if (p.capacity > SIZE_MAX / 2 / sizeof(T)) {
-      return bad_argument(name("capacity") + ": " + std::to_string(p.capacity) + " elements of " +
-                          std::to_string(sizeof(T)) + " bytes overflow the address space");
+      return bad_argument({name("capacity"), ": ", p.capacity, " elements of ", sizeof(T),
+                           " bytes overflow the address space"});
     }
     constexpr std::size_t word = sizeof(std::uint64_t);
     all.push_back({p.in, sizeof(T), alignof(T), false, name("in")});
@@ -115,18 +116,18 @@ template <element T, std::size_t M>
   }
   for (const range& r : all) {
     if (r.begin == nullptr) {
-      return bad_argument(r.name + ": null; pass memory that the rank reaches");
+      return bad_argument({r.name, ": null; pass memory that the rank reaches"});
     }
     if (reinterpret_cast<std::uintptr_t>(r.begin) % r.alignment != 0) {
-      return bad_argument(r.name + ": " + address_of(r.begin) + " is not aligned; it needs a " +
-                          "multiple of " + std::to_string(r.alignment));
+      return bad_argument({r.name, ": ", address_of(r.begin),
+                           " is not aligned; it needs a multiple of ", r.alignment});
     }
     for (const range& other : all) {
       if (&r == &other || !r.written || !overlap(r.begin, r.bytes, other.begin, other.bytes)) {
         continue;
       }
-      return bad_argument(r.name + ": " + address_of(r.begin) + " overlaps " + other.name + " at " +
-                          address_of(other.begin) + "; keep them apart");
+      return bad_argument({r.name, ": ", address_of(r.begin), " overlaps ", other.name, " at ",
+                           address_of(other.begin), "; keep them apart"});
     }
   }
   return {};

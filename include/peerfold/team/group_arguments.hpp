@@ -4,6 +4,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/team/arguments.hpp>
 
 #include <algorithm>
@@ -30,17 +31,15 @@ struct memory_range {
                                        std::vector<memory_range>& all) {
   const std::string address = address_of(reinterpret_cast<void*>(range.begin));
   if (range.begin == 0) {
-    return bad_argument(range.name + ": null; pass memory of " + std::to_string(count) +
-                        " elements");
+    return bad_argument({range.name, ": null; pass memory of ", count, " elements"});
   }
   if (range.begin % alignment != 0) {
-    return bad_argument(range.name + ": " + address + " is not aligned; elements of " +
-                        std::to_string(element_bytes) + " bytes need a multiple of " +
-                        std::to_string(alignment));
+    return bad_argument({range.name, ": ", address, " is not aligned; elements of ", element_bytes,
+                         " bytes need a multiple of ", alignment});
   }
   if (count > (UINTPTR_MAX - range.begin) / element_bytes) {
-    return bad_argument(range.name + ": " + std::to_string(count) + " elements from " + address +
-                        " on overflow the address space");
+    return bad_argument(
+        {range.name, ": ", count, " elements from ", address, " on overflow the address space"});
   }
   range.end = range.begin + count * element_bytes;
   all.push_back(std::move(range));
@@ -56,8 +55,8 @@ struct memory_range {
   for (const memory_range& next : all) {
     const memory_range* before = next.written ? farthest : written;
     if (before != nullptr && next.begin < before->end) {
-      return bad_argument(next.name + ": " + address_of(reinterpret_cast<void*>(next.begin)) +
-                          " overlaps " + before->name + "; " + advice);
+      return bad_argument({next.name, ": ", address_of(reinterpret_cast<void*>(next.begin)),
+                           " overlaps ", before->name, "; ", advice});
     }
     if (farthest == nullptr || next.end > farthest->end) farthest = &next;
     if (next.written && (written == nullptr || next.end > written->end)) written = &next;
@@ -70,17 +69,16 @@ template <class Team, class Group>
 [[nodiscard]] error check_group(const Team& team, int first, int last, const Group& group,
                                 const char* things) {
   if (group.team_id() == 0) {
-    return bad_argument("group: it was moved from; pass the group it was moved to");
+    return bad_argument({"group: it was moved from; pass the group it was moved to"});
   }
   if (group.team_id() != team.id()) {
-    return bad_argument("group: it belongs to team " + std::to_string(group.team_id()) +
-                        ", the call is of team " + std::to_string(team.id()) +
-                        "; make it with this team");
+    return bad_argument({"group: it belongs to team ", group.team_id(), ", the call is of team ",
+                         team.id(), "; make it with this team"});
   }
   for (int r = first; r < last; ++r) {
     if (group.has_rank(r)) continue;
-    return bad_argument(std::string{"group: it has no "} + things + " of rank " +
-                        std::to_string(r) + "; make it for all ranks, or for the rank that calls");
+    return bad_argument({"group: it has no ", things, " of rank ", r,
+                         "; make it for all ranks, or for the rank that calls"});
   }
   return {};
 }

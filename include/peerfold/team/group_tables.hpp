@@ -7,6 +7,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/memory/provider.hpp>
 
 #include <cstddef>
@@ -108,9 +109,8 @@ class group_tables {
     memory_.reserve(memory_.size() + 1);  // what throws, throws before
     table = static_cast<std::byte*>(provider_->allocate(r, bytes));
     if (table == nullptr) {
-      return {errc::out_of_resources, std::string{what} + ": no memory for tables of " +
-                                          std::to_string(bytes) + " bytes on rank " +
-                                          std::to_string(r)};
+      return {errc::out_of_resources,
+              text_of({what, ": no memory for tables of ", bytes, " bytes on rank ", r})};
     }
     memory_.emplace_back(r, table);
     return {};
@@ -118,8 +118,8 @@ class group_tables {
   /// Fills it.
   [[nodiscard]] error write(int r, std::byte* table, const table_image& image, const char* what) {
     if (provider_->write(r, table, image.bytes().data(), image.bytes().size())) return {};
-    return {errc::cuda_failure, std::string{what} + ": the tables of rank " + std::to_string(r) +
-                                    " could not be written"};
+    return {errc::cuda_failure,
+            text_of({what, ": the tables of rank ", r, " could not be written"})};
   }
 
  private:

@@ -8,12 +8,14 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/rank.hpp>
 #include <peerfold/core/reduction_op.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/sync/fault.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 
 namespace peerfold {
@@ -22,7 +24,7 @@ namespace detail {
 
 /// The name of the type of that number, one of a list; `other` where it is none of them.
 template <class... Types>
-[[nodiscard]] std::string name_in(type_list<Types...>, std::uint32_t number,
+[[nodiscard]] const char* name_in(type_list<Types...>, std::uint32_t number,
                                   const std::array<const char*, sizeof...(Types)>& names,
                                   const char* other) {
   const std::array<std::uint32_t, sizeof...(Types)> numbers{type_number<Types>()...};
@@ -32,14 +34,14 @@ template <class... Types>
   return other;
 }
 
-[[nodiscard]] inline std::string element_name(std::uint32_t number) {
+[[nodiscard]] inline const char* element_name(std::uint32_t number) {
   return name_in(known_elements{}, number,
                  {"float", "double", "int32", "uint32", "int64", "uint64", "int16", "uint16",
                   "int8", "uint8", "bool", "fp8_e4m3", "fp8_e5m2", "half", "bfloat16"},
                  "elements of another type");
 }
 
-[[nodiscard]] inline std::string operator_name(std::uint32_t number) {
+[[nodiscard]] inline const char* operator_name(std::uint32_t number) {
   return name_in(
       builtin_operators{}, number,
       {"sum", "prod", "min", "max", "avg", "bit_and", "bit_or", "bit_xor", "argmin", "argmax"},
@@ -49,73 +51,62 @@ template <class... Types>
 }  // namespace detail
 
 /// What a rank called, in words: "all_reduce of 1000 float, sum, one_shot/packet, 8 blocks".
-inline std::string to_string(const call_signature& call) {
-  std::string text = to_string(call.which);
-  if (call.element == 0) return text;
+[[gnu::cold]] inline std::string to_string(const call_signature& call) {
+  if (call.element == 0) return to_string(call.which);
   const parts_kind parts = parts_of_call(call);
-  text += parts == parts_kind::equal       ? " of "
-          : parts == parts_kind::unequal   ? " of up to "
-          : parts == parts_kind::exchanged ? " of about "
-          : parts == parts_kind::transfers ? " of a group of transfers, about "
-                                           : " of a group of ";
-  text += std::to_string(call.count);
-  text += ' ';
-  text += detail::element_name(call.element);
-  if (parts == parts_kind::unequal || parts == parts_kind::exchanged) text += " in unequal parts";
-  if (call.operation != 0) {
-    text += ", ";
-    text += detail::operator_name(call.operation);
-  }
-  if (is_rooted(call.which)) text += ", root " + std::to_string(call.root);
-  text += ", ";
-  text += to_string(
-      policy{static_cast<algorithm_id>(call.algorithm), static_cast<transport_id>(call.transport)});
-  text += ", " + std::to_string(call.blocks) + (call.blocks == 1 ? " block" : " blocks");
-  return text;
+  const bool in_parts = parts == parts_kind::unequal || parts == parts_kind::exchanged;
+  const bool folds = call.operation != 0;
+  const policy taken{static_cast<algorithm_id>(call.algorithm),
+                     static_cast<transport_id>(call.transport)};
+  return detail::text_of(
+      {to_string(call.which),
+       parts == parts_kind::equal       ? " of "
+       : parts == parts_kind::unequal   ? " of up to "
+       : parts == parts_kind::exchanged ? " of about "
+       : parts == parts_kind::transfers ? " of a group of transfers, about "
+                                        : " of a group of ",
+       call.count, " ", detail::element_name(call.element), in_parts ? " in unequal parts" : "",
+       folds ? ", " : "", folds ? detail::operator_name(call.operation) : "",
+       is_rooted(call.which) ? detail::text_of({", root ", call.root}) : "", ", ", to_string(taken),
+       ", ", call.blocks, call.blocks == 1 ? " block" : " blocks"});
 }
 
 /// A report in words, naming the rank that did not arrive, or what this rank called where others
 /// called something else.
-inline std::string to_string(const fault_report& report) {
-  std::string text = "rank ";
-  text += std::to_string(report.rank);
-  text += " in ";
-  text += report.kind == fault_kind::disagreement ? to_string(report.call)
-                                                  : to_string(report.call.which);
-  text += " (channel ";
-  text += std::to_string(report.channel);
-  text += ", block ";
-  text += std::to_string(report.block);
-  text += ")";
-  std::string awaited = " for rank ";
-  awaited += std::to_string(report.peer);
-  awaited += ": expected mark ";
-  awaited += std::to_string(report.expected);
-  awaited += ", saw ";
-  awaited += std::to_string(report.seen);
+[[gnu::cold]] inline std::string to_string(const fault_report& report) {
+  const auto with = [&](std::initializer_list<detail::text_part> what) {
+    const bool disagrees = report.kind == fault_kind::disagreement;
+    return detail::text_of({"rank ", report.rank, " in ",
+                            disagrees ? to_string(report.call) : to_string(report.call.which),
+                            " (channel ", report.channel, ", block ", report.block, ")",
+                            detail::text_of(what)});
+  };
+  const auto awaited = [&] {
+    return detail::text_of({" waiting for rank ", report.peer, ": expected mark ", report.expected,
+                            ", saw ", report.seen});
+  };
   switch (report.kind) {
-    case fault_kind::timeout: return text + " spent its wait budget waiting" + awaited;
+    case fault_kind::timeout: return with({" spent its wait budget", awaited()});
     case fault_kind::aborted:
-      return text + " was aborted by the host" +
-             (report.peer < 0 ? "" : " while waiting" + awaited);
+      return with({" was aborted by the host", report.peer < 0 ? "" : " while",
+                   report.peer < 0 ? "" : awaited()});
     case fault_kind::channel_busy:
-      return text +
-             " found its channel in use by another kernel: order the calls of a channel, "
-             "or use one channel each";
+      return with(
+          {" found its channel in use by another kernel: order the calls of a channel, or use one "
+           "channel each"});
     case fault_kind::disagreement:
-      return text +
-             (report.peer < 0
-                  ? std::string{" was told that ranks made different calls"}
-                  : " found that rank " + std::to_string(report.peer) + " made another call") +
-             ": all ranks make the same calls, in the same order on a channel";
+      return with({report.peer < 0
+                       ? " was told that ranks made different calls"
+                       : detail::text_of({" found that rank ", report.peer, " made another call"}),
+                   ": all ranks make the same calls, in the same order on a channel"});
     case fault_kind::overflow:
-      return text +
-             " was sent more elements than its output has room for: give it more, or let the "
-             "ranks send less";
+      return with(
+          {" was sent more elements than its output has room for: give it more, or let the ranks "
+           "send less"});
     case fault_kind::unmatched:
-      return text + " found that the transfers between it and rank " + std::to_string(report.peer) +
-             " do not match: what one sends the other receives, in the same order, of the same "
-             "types and counts";
+      return with({" found that the transfers between it and rank ", report.peer,
+                   " do not match: what one sends the other receives, in the same order, of the "
+                   "same types and counts"});
     case fault_kind::none: break;
   }
   return "no fault";
@@ -137,7 +128,7 @@ class team_status {
   [[nodiscard]] const fault_report* end() const noexcept { return reports_.data() + size_; }
 
   /// All reports in words, a line each.
-  [[nodiscard]] std::string to_string() const {
+  [[nodiscard, gnu::cold]] std::string to_string() const {
     if (ok()) return "ok";
     std::string text = aborted_ ? "aborted by the host" : "";
     for (const fault_report& report : *this) {

@@ -5,6 +5,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/memory/provider.hpp>
 #include <peerfold/sync/arena.hpp>
@@ -84,8 +85,8 @@ class team {
     }
     if (rank < 0 || rank >= rank_count()) {
       return detail::refuse<rank_handle<team>>(
-          {errc::invalid_argument, "rank: " + std::to_string(rank) + "; this team has ranks 0 to " +
-                                       std::to_string(rank_count() - 1)});
+          {errc::invalid_argument,
+           detail::text_of({"rank: ", rank, "; this team has ranks 0 to ", rank_count() - 1})});
     }
     return rank_handle<team>{*this, rank};
   }
@@ -169,7 +170,7 @@ class team {
   explicit team(std::unique_ptr<ranks_type> ranks) : ranks_{std::move(ranks)} {}
 
   template <class... Arguments>
-  [[nodiscard]] static outcome<team> make(const Arguments&... arguments) {
+  [[nodiscard, gnu::cold]] static outcome<team> make(const Arguments&... arguments) {
     std::unique_ptr<ranks_type> ranks;
     error reason = check(arguments...);
     if (!reason) reason = ranks_type::make(arguments..., ranks);
@@ -181,9 +182,9 @@ class team {
     if (!counts_ranks_early<N>) {
       if (error reason = check_count("devices", devices.size())) return reason;
     } else if (devices.size() != static_cast<std::size_t>(N)) {
-      return {errc::invalid_argument, "devices: " + std::to_string(devices.size()) +
-                                          " devices for a team of " + std::to_string(N) +
-                                          " ranks; name one a rank (repeats are fine)"};
+      return {errc::invalid_argument,
+              detail::text_of({"devices: ", devices.size(), " devices for a team of ", N,
+                               " ranks; name one a rank (repeats are fine)"})};
     }
     return check(options);
   }
@@ -198,20 +199,18 @@ class team {
   template <class Count>
   [[nodiscard]] static error check_count(const char* name, Count ranks) {
     if (ranks >= Count{1} && ranks <= Count{run_time_ranks}) return {};
-    return {errc::invalid_argument, std::string{name} + ": " + std::to_string(ranks) +
-                                        "; a team has 1 to " + std::to_string(run_time_ranks) +
-                                        " ranks"};
+    return {errc::invalid_argument,
+            detail::text_of({name, ": ", ranks, "; a team has 1 to ", run_time_ranks, " ranks"})};
   }
 
   [[nodiscard]] static error check(const team_options& options) {
     if (options.wait_budget <= std::chrono::nanoseconds::zero()) {
-      return {errc::invalid_argument,
-              "wait_budget: " + std::to_string(options.wait_budget.count()) +
-                  " ns; it must be positive"};
+      return {errc::invalid_argument, detail::text_of({"wait_budget: ", options.wait_budget.count(),
+                                                       " ns; it must be positive"})};
     }
     if (options.channels.empty() || options.channels.size() > 64) {
-      return {errc::invalid_argument, "channels: " + std::to_string(options.channels.size()) +
-                                          "; a team has 1 to 64 channels"};
+      return {errc::invalid_argument, detail::text_of({"channels: ", options.channels.size(),
+                                                       "; a team has 1 to 64 channels"})};
     }
     return {};
   }
@@ -253,10 +252,9 @@ template <class T = void, class Team, class Range>
   using array = std::array<std::conditional_t<std::is_void_v<T>, held, T>, Team::size>;
   const auto count = static_cast<std::size_t>(std::distance(std::begin(values), std::end(values)));
   if (count != static_cast<std::size_t>(team.rank_count())) {
-    return detail::refuse<array>({errc::invalid_argument, "values: " + std::to_string(count) +
-                                                              " for a team of " +
-                                                              std::to_string(team.rank_count()) +
-                                                              " ranks; give one of each"});
+    return detail::refuse<array>(
+        {errc::invalid_argument, detail::text_of({"values: ", count, " for a team of ",
+                                                  team.rank_count(), " ranks; give one of each"})});
   }
   array all{};
   std::copy(std::begin(values), std::end(values), all.begin());

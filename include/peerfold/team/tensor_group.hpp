@@ -7,6 +7,7 @@
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/group_arguments.hpp>
 #include <peerfold/team/group_tables.hpp>
@@ -151,13 +152,12 @@ class tensor_group {
       const tensor<T, M>& t = list[i];
       if (t.count == 0) continue;
       const auto name = [&](const char* which) {
-        return "rank " + std::to_string(rank) + ", " + which + " of tensor " + std::to_string(i) +
-               " in list " + std::to_string(number);
+        return detail::text_of({"rank ", rank, ", ", which, " of tensor ", i, " in list ", number});
       };
       if (t.count > most / sizeof(T) || bytes + t.count * sizeof(T) > most) {
-        return detail::bad_argument(name("in") + ": with " + std::to_string(t.count) +
-                                    " elements the list has more than " + std::to_string(most) +
-                                    " bytes; make several groups");
+        return detail::bad_argument({name("in"), ": with ", t.count,
+                                     " elements the list has more than ", most,
+                                     " bytes; make several groups"});
       }
       bytes += t.count * sizeof(T);
       const auto check = [&](const void* memory, bool written) {

@@ -10,6 +10,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/rank.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/group_arguments.hpp>
 #include <peerfold/team/group_tables.hpp>
@@ -215,10 +216,10 @@ class transfer_group {
     if (error reason = owned_.open(team.provider())) return reason;
     if (expected.negative() || expected.value() > most_bytes) {
       return detail::bad_argument(
-          "expected: " +
-          (expected.negative() ? std::to_string(static_cast<std::int64_t>(expected.value()))
-                               : std::to_string(expected.value())) +
-          " bytes; between two ranks there are 0 to " + std::to_string(most_bytes));
+          {"expected: ",
+           (expected.negative() ? detail::text_of({static_cast<std::int64_t>(expected.value())})
+                                : detail::text_of({expected.value()})),
+           " bytes; between two ranks there are 0 to ", most_bytes});
     }
     expected_ = expected.value();
     first_ = first;
@@ -226,7 +227,7 @@ class transfer_group {
     std::vector<detail::memory_range> all;
     for (int r = first; r < last_; ++r) {
       const rank_transfers& own = transfers[r - first];
-      const std::string name = "rank " + std::to_string(r) + ", ";
+      const std::string name = detail::text_of({"rank ", r, ", "});
       if (error reason = check(own.sends, name + "sends", all)) return reason;
       if (error reason = check(own.receives, name + "receives", all)) return reason;
     }
@@ -248,23 +249,21 @@ class transfer_group {
     std::array<std::size_t, n> bytes{};  // to or from each rank
     for (std::size_t i = 0; i < transfers.size(); ++i) {
       const transfer<Memory>& t = transfers[i];
-      const std::string name = list + '[' + std::to_string(i) + ']';
+      const std::string name = detail::text_of({list, "[", i, "]"});
       if (t.peer() < 0 || t.peer() >= n) {
-        return detail::bad_argument(name + ".peer: " + std::to_string(t.peer()) +
-                                    "; this team has ranks 0 to " + std::to_string(n - 1));
+        return detail::bad_argument(
+            {name, ".peer: ", t.peer(), "; this team has ranks 0 to ", n - 1});
       }
       const auto count = t.count().value();
       if (t.count().negative()) {
-        return detail::bad_argument(name +
-                                    ".count: " + std::to_string(static_cast<std::int64_t>(count)) +
-                                    " elements; a count is not negative");
+        return detail::bad_argument({name, ".count: ", static_cast<std::int64_t>(count),
+                                     " elements; a count is not negative"});
       }
       if (count == 0) continue;
       std::size_t& all_bytes = bytes[static_cast<std::size_t>(t.peer())];
       if (count > most_bytes / t.element_bytes() || all_bytes + t.bytes() > most_bytes) {
-        return detail::bad_argument(name + ".count: with " + std::to_string(count) +
-                                    " elements there are more than " + std::to_string(most_bytes) +
-                                    " bytes between two ranks; make several groups");
+        return detail::bad_argument({name, ".count: with ", count, " elements there are more than ",
+                                     most_bytes, " bytes between two ranks; make several groups"});
       }
       all_bytes += t.bytes();
       if (error reason = detail::check_range(
@@ -282,9 +281,9 @@ class transfer_group {
     const detail::transfer_stream<n> receives{own.receives};
     const auto at = static_cast<std::size_t>(r);
     if (sends.number[at] != receives.number[at]) {
-      return detail::bad_argument("rank " + std::to_string(r) +
-                                  ": what it sends itself is not what it receives from itself; "
-                                  "both need the same types and counts, in the same order");
+      return detail::bad_argument({"rank ", r,
+                                   ": what it sends itself is not what it receives from itself; "
+                                   "both need the same types and counts, in the same order"});
     }
     detail::transfer_table<n> table{};
     table.route.rank = r;
@@ -325,8 +324,7 @@ class transfer_group {
       for (int to = 0; to < n; ++to) {
         const auto& sends = all[static_cast<std::size_t>(from)].sends;
         const auto& receives = all[static_cast<std::size_t>(to)].receives;
-        const std::string pair =
-            "rank " + std::to_string(from) + " to rank " + std::to_string(to) + ": ";
+        const std::string pair = detail::text_of({"rank ", from, " to rank ", to, ": "});
         std::size_t i = 0;
         std::size_t k = 0;
         for (int number = 0;; ++number) {
@@ -335,20 +333,20 @@ class transfer_group {
           if (i == sends.size() && k == receives.size()) break;
           if (i == sends.size() || k == receives.size()) {
             return detail::bad_argument(
-                pair + (k == receives.size()
-                            ? "more is sent than received; every send needs a receive"
-                            : "more is received than sent; every receive needs a "
-                              "send"));
+                {pair,
+                 (k == receives.size() ? "more is sent than received; every send needs a receive"
+                                       : "more is received than sent; every receive needs a "
+                                         "send")});
           }
           const auto& sent = sends[i++];
           const auto& received = receives[k++];
           if (!sent.matches(received)) {
             const bool same_count = sent.count().value() == received.count().value();
-            return detail::bad_argument(
-                pair + "transfer " + std::to_string(number) + " is sent as " +
-                std::to_string(sent.count().value()) + " elements and received as " +
-                std::to_string(received.count().value()) + (same_count ? " of another type" : "") +
-                "; both ends need the same type and count");
+            return detail::bad_argument({pair, "transfer ", number, " is sent as ",
+                                         sent.count().value(), " elements and received as ",
+                                         received.count().value(),
+                                         (same_count ? " of another type" : ""),
+                                         "; both ends need the same type and count"});
           }
           hash = sent.number(hash);
         }

@@ -10,6 +10,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/error.hpp>
 #include <peerfold/core/fold_range.hpp>
+#include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/team/arguments.hpp>
@@ -48,8 +49,8 @@ struct part {
 [[nodiscard]] inline error read_parts(const char* name, const part_table& table, std::size_t size,
                                       std::size_t element_bytes, bool apart, part* parts) {
   const auto wrong_length = [&](const char* what, std::size_t length) {
-    return bad_argument(std::string{name} + '.' + what + ": " + std::to_string(length) +
-                        " entries; it needs " + std::to_string(size) + ", one a part");
+    return bad_argument(
+        {name, ".", what, ": ", length, " entries; it needs ", size, ", one a part"});
   };
   if (table.counts.size() != size) return wrong_length("counts", table.counts.size());
   if (!table.begins.empty() && table.begins.size() != size) {
@@ -60,10 +61,9 @@ struct part {
   for (std::size_t i = 0; i < size; ++i) {
     parts[i] = {table.counts[i], table.begins.empty() ? next : table.begins[i]};
     if (parts[i].count > most || parts[i].begin > most - parts[i].count) {
-      return bad_argument(std::string{name} + ": part " + std::to_string(i) + ", " +
-                          std::to_string(parts[i].count) + " elements of " +
-                          std::to_string(element_bytes) + " bytes from element " +
-                          std::to_string(parts[i].begin) + " on, overflows the address space");
+      return bad_argument({name, ": part ", i, ", ", parts[i].count, " elements of ", element_bytes,
+                           " bytes from element ", parts[i].begin,
+                           " on, overflows the address space"});
     }
     next = parts[i].end();
   }
@@ -72,10 +72,9 @@ struct part {
       const bool disjoint = parts[i].count == 0 || parts[k].count == 0 ||
                             parts[i].end() <= parts[k].begin || parts[k].end() <= parts[i].begin;
       if (disjoint) continue;
-      return bad_argument(std::string{name} + ".begins: parts " + std::to_string(i) + " and " +
-                          std::to_string(k) + " overlap, from element " +
-                          std::to_string(std::max(parts[i].begin, parts[k].begin)) +
-                          " on; every part needs a place of its own");
+      return bad_argument({name, ".begins: parts ", i, " and ", k, " overlap, from element ",
+                           std::max(parts[i].begin, parts[k].begin),
+                           " on; every part needs a place of its own"});
     }
   }
   return {};
@@ -208,8 +207,8 @@ template <element T, class Team>
     return reason;
   }
   const auto wrong_length = [](const char* what, std::size_t length) {
-    return bad_argument(std::string{what} + ": " + std::to_string(length) + " entries; it needs " +
-                        std::to_string(size * size) + ", one for every pair of ranks");
+    return bad_argument(
+        {what, ": ", length, " entries; it needs ", size * size, ", one for every pair of ranks"});
   };
   if (sends.counts.size() != size * size) {
     return wrong_length("sends.counts", sends.counts.size());
@@ -225,7 +224,7 @@ template <element T, class Team>
     const part_table row{
         sends.counts.subspan(r * size, size),
         sends.begins.empty() ? sends.begins : sends.begins.subspan(r * size, size)};
-    const std::string name = "sends, rank " + std::to_string(r);
+    const std::string name = text_of({"sends, rank ", r});
     if (error reason = read_parts(name.c_str(), row, size, sizeof(T), false, sent[r])) {
       return reason;
     }
@@ -234,7 +233,7 @@ template <element T, class Team>
     std::array<std::size_t, size> counts;
     for (std::size_t q = 0; q < size; ++q) counts[q] = sent[q][r].count;
     const part_table row{counts, places.empty() ? places : places.subspan(r * size, size)};
-    const std::string name = "places, rank " + std::to_string(r);
+    const std::string name = text_of({"places, rank ", r});
     part got[size];
     if (error reason = read_parts(name.c_str(), row, size, sizeof(T), true, got)) return reason;
     for (std::size_t q = 0; q < size; ++q) {
@@ -298,13 +297,12 @@ outcome<> copy_unequal_in_symmetric(Team& team, int first, int last,
                                     const call_options& options) {
   if (error reason = check_symmetric_pair(team, in, out)) return refuse(std::move(reason));
   if (&in == &out) {
-    return refuse(bad_argument("out: the same buffer as in; parts of unequal size need two"));
+    return refuse(bad_argument({"out: the same buffer as in; parts of unequal size need two"}));
   }
   for (int r = 0; r < N; ++r) {
     const auto too_small = [&](const char* name, std::size_t size, std::size_t needed) {
-      return bad_argument(std::string{name} + ": " + std::to_string(size) +
-                          " elements; the parts of rank " + std::to_string(r) + " end at element " +
-                          std::to_string(needed));
+      return bad_argument(
+          {name, ": ", size, " elements; the parts of rank ", r, " end at element ", needed});
     };
     if (parts.given(r) > in.size()) return refuse(too_small("in", in.size(), parts.given(r)));
     if (parts.got(r) > out.size()) return refuse(too_small("out", out.size(), parts.got(r)));
@@ -363,9 +361,8 @@ outcome<> fold_unequal_in_memory(Team& team, int first, const std::array<const T
       if (q == r || other.count == 0 || own.end() <= other.begin || other.end() <= own.begin) {
         continue;
       }
-      return refuse(bad_argument("parts.begins: parts " + std::to_string(r) + " and " +
-                                 std::to_string(q) + " overlap, and rank " + std::to_string(r) +
-                                 " works in place; keep the parts apart, or its out"));
+      return refuse(bad_argument({"parts.begins: parts ", r, " and ", q, " overlap, and rank ", r,
+                                  " works in place; keep the parts apart, or its out"}));
     }
   }
   return run_unequal_fold<Policies, T>(
