@@ -222,12 +222,11 @@ class gpu_place::ranks {
       streams_[i] = streams_[first_on_device(r)];
       aborts_[i] = aborts_[first_on_device(r)];
     }
-    const std::size_t bytes = plan_.bytes;
-    arenas_[i] = static_cast<std::byte*>(provider_->allocate(r, bytes));
+    arenas_[i] = static_cast<std::byte*>(provider_->allocate(r, plan_.bytes));
     if (arenas_[i] == nullptr) {
       return {errc::out_of_resources,
-              detail::text_of(
-                  {"staging_bytes: ", rank, " has no memory for an arena of ", bytes, " bytes"})};
+              detail::text_of({"staging_bytes: ", rank, " has no memory for an arena of ",
+                               staging_bytes(), " bytes"})};
     }
     for (int channel = 0; channel < channels(); ++channel) {
       if (error reason = cuda_failure(uses_.emplace_back(std::make_unique<use>())->last.make(),

@@ -175,15 +175,14 @@ class thread_place::ranks {
   }
 
   [[nodiscard, gnu::cold]] error start(const team_options& options) {
-    const std::size_t bytes = plan_.bytes;
     for (int r = 0; r < size(); ++r) {
       auto*& arena = arenas_[r];
-      arena = static_cast<std::byte*>(provider_->allocate(r, bytes));
+      arena = static_cast<std::byte*>(provider_->allocate(r, plan_.bytes));
       if (arena == nullptr) {
-        return {errc::out_of_resources,
-                detail::text_of({"staging_bytes: no memory for arenas of ", bytes, " bytes"})};
+        return {errc::out_of_resources, detail::text_of({"staging_bytes: no memory for arenas of ",
+                                                         staging_bytes(), " bytes"})};
       }
-      std::memset(arena, 0, bytes);
+      std::memset(arena, 0, plan_.bytes);
       for (const auto& layout : plan_.channels) {
         sync::initialise_region<N>(arena + layout.begin, layout, options.first_sequence);
       }

@@ -19,6 +19,7 @@
 #include <peerfold/sync/delay.hpp>
 #include <peerfold/sync/sequence.hpp>
 #include <peerfold/transport/fragment.hpp>
+#include <peerfold/transport/lane_arrivals.hpp>
 #include <peerfold/transport/lane_elements.hpp>
 #include <peerfold/transport/peers.hpp>
 #include <peerfold/transport/traits.hpp>
@@ -51,10 +52,6 @@ class packet
   /// Whether arrivals hold the packs of all others; else they are read again where they lie.
   static constexpr bool holds_arrivals = holds_pack_of_each<
       n, typename detail::packet_fragment<T, typename Context::group_type>::pack_type>;
-  /// Where arrivals are read again. (A pointer that nobody follows would still put the transport
-  /// into local memory.)
-  struct nothing {};
-  using source = stl::conditional_t<holds_arrivals, nothing, const packet*>;
   /// How many others' lines are asked for before any is waited for.
   static constexpr int at_once = holds_arrivals || most_others < 8 ? most_others : 8;
   /// With one peer the numbers stay in registers; with more they are read with every message, from
@@ -122,36 +119,9 @@ class packet
     unsaved_ = true;
   }
 
-  /// What the peers sent; valid in this lane until the transport's next receive().
-  class arrivals {
-   public:
-    /// Whether this lane has all of its packs. Lanes may differ: release() tells the group.
-    PEERFOLD_HD explicit operator bool() const noexcept { return fault_ == 0; }
-
-    /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
-    /// Called with q and u known at compile time (in unrolled loops), they stay in registers.
-    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t u, uint32_t i,
-                                                const pack_type& mine) const noexcept {
-      if (q == rank_) return mine;
-      if constexpr (!holds_arrivals) return from_->pack_in_slot(q < rank_ ? q : q - 1, i);
-      return q < rank_ ? at_[q < others ? q : 0].get(u) : at_[q > 0 ? q - 1 : 0].get(u);
-    }
-
-    /// The same of the j-th other rank, ascending.
-    [[nodiscard]] PEERFOLD_HD pack_type pack_of_peer(int j, uint32_t u,
-                                                     uint32_t /*i*/) const noexcept {
-      return at_[j].get(u);
-    }
-    /// The own rank.
-    [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
-
-   private:
-    friend class packet;
-    fragment_type at_[holds_arrivals ? most_others : 1];
-    source from_;
-    int rank_;
-    uint32_t fault_;
-  };
+  /// What the peers sent.
+  using arrivals = stl::conditional_t<holds_arrivals, held_arrivals<fragment_type, n>,
+                                      arrivals_in_slots<packet, pack_type>>;
 
   /// Waits for the next message of every peer, which carries a tile of x's size.
   [[nodiscard]] PEERFOLD_HD arrivals receive(const tile& x) noexcept {
@@ -197,6 +167,8 @@ class packet
   }
 
  private:
+  friend struct arrivals_in_slots<packet, pack_type>;
+
   /// Lines of a pack.
   static constexpr uint32_t lines = pack_type::bytes / 8;
 
@@ -231,8 +203,8 @@ class packet
       unsaved_ = false;
     }
     arrivals in;
-    in.rank_ = arch::optimization_barrier(c_.rank());
-    if constexpr (!holds_arrivals) in.from_ = this;
+    in.own_rank = arch::optimization_barrier(c_.rank());
+    if constexpr (!holds_arrivals) in.from = this;
     const int peers = c_.ranks() - 1;
     stl::byte* from[at_once];
     sync::packet_mark mark[at_once];
@@ -266,7 +238,7 @@ class packet
           await(from, i * lines + v, first, mark, missing, line);
           if constexpr (holds_arrivals) {
             PEERFOLD_UNROLL
-            for (int j = 0; j < others; ++j) put(line[j], in.at_[j].at[u], v);
+            for (int j = 0; j < others; ++j) put(line[j], in.of_other[j].at[u], v);
           } else if (fault_ != 0) {
             break;
           }
@@ -274,7 +246,7 @@ class packet
         if (!holds_arrivals && fault_ != 0) break;
       }
     });
-    in.fault_ = fault_;
+    in.fault = fault_;
     if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_);
     return in;
   }
@@ -358,7 +330,8 @@ class packet
       const bool of_another =
           sync::of_another_call(low, mark[k].low) ||
           sync::of_another_call(static_cast<uint32_t>(line[k].high >> 32), mark[k].high) ||
-          sent_otherwise(first + k);
+          suspected_.twice(first + k, store_is_there(c_, peer(first + k)) ||
+                                          sentinel_is_there(c_, peer(first + k)));
       if (disagrees && !of_another) continue;
       awaited = peer(first + k);
       expected = mark[k].low >> 16;
@@ -366,14 +339,6 @@ class packet
       disagrees = of_another;
     }
     return c_.give_up(since, awaited, receipts_ > 1, expected, seen, disagrees);
-  }
-
-  /// Whether the j-th other rank has sent something by another transport, and had at the last look.
-  [[nodiscard]] PEERFOLD_HD bool sent_otherwise(int j) noexcept {
-    const bool sent = store_is_there(c_, peer(j)) || sentinel_is_there(c_, peer(j));
-    const bool before = suspected_.has(j);
-    sent ? suspected_.add(j) : suspected_.remove(j);
-    return sent && before;
   }
 
   /// Wipes the lines of a peer's slot behind the first `used` packs, which this message leaves as
@@ -423,8 +388,8 @@ class packet
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;
-  rank_set<n> suspected_;  ///< of another call, as positions among the others
-  bool unsaved_ = false;   ///< whether the state lacks numbers of this call
+  looks_for_unasked<n> suspected_;
+  bool unsaved_ = false;  ///< whether the state lacks numbers of this call
 };
 
 }  // namespace peerfold::transport

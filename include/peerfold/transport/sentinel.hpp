@@ -36,6 +36,7 @@
 #include <peerfold/sync/delay.hpp>
 #include <peerfold/sync/sequence.hpp>
 #include <peerfold/transport/fragment.hpp>
+#include <peerfold/transport/lane_arrivals.hpp>
 #include <peerfold/transport/lane_elements.hpp>
 #include <peerfold/transport/traits.hpp>
 #include <peerfold/transport/unasked.hpp>
@@ -132,34 +133,8 @@ class sentinel
     ++c_.unordered_messages();
   }
 
-  /// What the peers sent; valid in this lane until the transport's next receive().
-  class arrivals {
-   public:
-    /// Whether this lane has all of its packs. Lanes may differ: release() tells the group.
-    PEERFOLD_HD explicit operator bool() const noexcept { return fault_ == 0; }
-
-    /// This lane's u-th pack, the i-th of the tile, of rank q; `mine` where q is the own rank.
-    /// Called with q and u known at compile time (in unrolled loops), they stay in registers.
-    [[nodiscard]] PEERFOLD_HD pack_type pack_of(int q, uint32_t u, uint32_t /*i*/,
-                                                const pack_type& mine) const noexcept {
-      if (q == rank_) return mine;
-      return q < rank_ ? at_[q < others ? q : 0].get(u) : at_[q > 0 ? q - 1 : 0].get(u);
-    }
-
-    /// The same of the j-th other rank, ascending.
-    [[nodiscard]] PEERFOLD_HD pack_type pack_of_peer(int j, uint32_t u,
-                                                     uint32_t /*i*/) const noexcept {
-      return at_[j].get(u);
-    }
-    /// The own rank.
-    [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
-
-   private:
-    friend class sentinel;
-    fragment_type at_[most_others];
-    int rank_;
-    uint32_t fault_;
-  };
+  /// What the peers sent.
+  using arrivals = held_arrivals<fragment_type, n>;
 
   /// Waits for the next message of every peer, which carries a tile of x's size.
   [[nodiscard]] PEERFOLD_HD arrivals receive(const tile& x) noexcept {
@@ -253,7 +228,7 @@ class sentinel
     lines_ = most;
     if (c_.group().elect()) c_.state().sentinel = {kept_.last + receipts_, most, 0};
     arrivals in;
-    in.rank_ = arch::optimization_barrier(c_.rank());
+    in.own_rank = arch::optimization_barrier(c_.rank());
     const arch::word_pair header = header_for(number(receipts_));
     stl::byte* slot[most_others];
     PEERFOLD_UNROLL
@@ -280,7 +255,7 @@ class sentinel
       }
       await(slot, header, unheard, missing, in, first);
     }
-    in.fault_ = fault_;
+    in.fault = fault_;
     if (others > 0) c_.delay(sync::delay_site::after_receive, receipts_);
     return in;
   }
@@ -324,7 +299,7 @@ class sentinel
           if (has(missing, bit(j, b)) && seen.low != sync::nothing_yet &&
               seen.high != sync::nothing_yet) {
             missing = without(missing, bit(j, b));
-            in.at_[j].at[first + b] = values_of(seen);
+            in.of_other[j].at[first + b] = values_of(seen);
           }
         }
         if (begin[j].low == header.low && begin[j].high == header.high) {
@@ -357,7 +332,9 @@ class sentinel
     for (int j = others - 1; j >= 0; --j) {
       if ((late >> j & 1u) == 0) continue;
       const bool came = (unheard >> j & 1u) != 0 && begin[j].low != sync::nothing_yet;
-      const bool of_another = (came && is_of_another_call(begin[j], header)) || sent_otherwise(j);
+      const bool of_another =
+          (came && is_of_another_call(begin[j], header)) ||
+          suspected_.twice(j, packet_is_there(c_, peer(j)) || store_is_there(c_, peer(j)));
       if (disagrees && !of_another) continue;
       awaited = peer(j);
       seen = came ? static_cast<uint32_t>(begin[j].low >> 48) : 0;
@@ -377,14 +354,6 @@ class sentinel
                                    static_cast<uint32_t>(expected >> 32));
     };
     return differs(seen.low, header.low) || differs(seen.high, header.high);
-  }
-
-  /// Whether the j-th other rank has sent something by another transport, and had at the last look.
-  [[nodiscard]] PEERFOLD_HD bool sent_otherwise(int j) noexcept {
-    const bool sent = packet_is_there(c_, peer(j)) || store_is_there(c_, peer(j));
-    const bool before = suspected_.has(j);
-    sent ? suspected_.add(j) : suspected_.remove(j);
-    return sent && before;
   }
 
   /// Slot 0 of the ring at the rank `step` after this one, and of the ring here of the j-th other.
@@ -428,7 +397,7 @@ class sentinel
   uint32_t receipts_ = 0;
   uint32_t lines_ = 0;  ///< of the message that came last
   uint32_t fault_ = 0;
-  rank_set<n> suspected_;  ///< of another call, as positions among the others
+  looks_for_unasked<n> suspected_;
 };
 
 }  // namespace peerfold::transport

@@ -46,4 +46,19 @@ template <class Context>
   }
 }
 
+/// Which of the other ranks had sent something else when a lane that waits for them last looked.
+template <int N>
+class looks_for_unasked {
+ public:
+  /// Whether the j-th other rank has `now`, and had then.
+  [[nodiscard]] PEERFOLD_HD bool twice(int j, bool now) noexcept {
+    const bool before = seen_.has(j);
+    now ? seen_.add(j) : seen_.remove(j);
+    return now && before;
+  }
+
+ private:
+  rank_set<N> seen_;  ///< as positions among the others
+};
+
 }  // namespace peerfold::transport
