@@ -95,16 +95,27 @@ class store_flag
     start_ = keeps_numbers ? kept_.sent : c_.state().store[first_].sent;
   }
 
+  /// Whether a call may begin with send<false>(). The same for all lanes.
+  [[nodiscard]] PEERFOLD_HD bool has_room() const noexcept {
+    if constexpr (!keeps_numbers) return true;
+    return has_credit(peer(0), kept_.sent + 1);
+  }
+
   /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
   /// 1 <= step < N, if it is a peer, as the message's tile number `piece`. Published by commit().
+  /// With one peer send<false>() does not wait for room (whose code is longer than all else of a
+  /// call of one tile), so it is for the first message where has_room() says that it need not.
+  template <bool Waits = true>
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values,
                         uint32_t piece = 0) noexcept {
     const int to = c_.rank_after(step);
     if (!peers_.has(to)) return;
     const uint64_t message = before(to).sent + commits_ + 1;
-    if (!has_credit(to, message)) [[unlikely]] {
-      await_credit(to, message);
-      if (!ok_) return;
+    if constexpr (Waits || !keeps_numbers) {
+      if (!has_credit(to, message)) [[unlikely]] {
+        await_credit(to, message);
+        if (!ok_) return;
+      }
     }
     stl::byte* pack = c_.region(step) + offset(to, c_.rank()) + c_.layout().store_slot(message) +
                       piece * piece_bytes(c_.group().width());
