@@ -397,21 +397,24 @@ class store_flag
     const uint64_t* flag = flag_from(peer);
     uint32_t polls = 0;
     uint64_t since = 0;
+    uint64_t seen = 0;
     bool suspected = false;
+    uint32_t looks = 0;
     PEERFOLD_NO_UNROLL
     for (;;) {
-      const uint64_t seen = arch::load_acquire(flag);
-      if (arrived(seen)) return seen;
-      if (!here) return seen;
-      if (c_.may_poll(polls)) continue;
-      // Of another transport, at two looks: what came before would be here by now.
-      const bool sent = packet_is_there(c_, peer) || sentinel_is_there(c_, peer);
-      if (c_.give_up(since, peer, receipts_ > 1, sync::wire(awaited),
-                     static_cast<uint32_t>(seen) & 0xffffu, sent && suspected)) {
-        here = false;
-        return seen;
+      // Stands before the poll, so that what follows the wait follows the poll.
+      if (looks != 0) [[unlikely]] {
+        // Of another transport, at two looks: what came before would be here by now.
+        const bool sent = packet_is_there(c_, peer) || sentinel_is_there(c_, peer);
+        if (c_.give_up(since, peer, receipts_ > 1, sync::wire(awaited),
+                       static_cast<uint32_t>(seen) & 0xffffu, sent && suspected)) {
+          here = false;
+        }
+        suspected = sent;
       }
-      suspected = sent;
+      seen = arch::load_acquire(flag);
+      if (arrived(seen) || !here) return seen;
+      looks = arch::optimization_barrier(c_.may_poll(polls) ? uint32_t{0} : uint32_t{1});
     }
   }
 
