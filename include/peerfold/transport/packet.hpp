@@ -259,15 +259,7 @@ class packet
     const auto is_missing = [&](int k) { return others == 1 || (missing >> k & 1u) != 0; };
     uint32_t polls = 0;
     uint64_t since = 0;
-    uint32_t looks = 0;
     while (missing != 0) {
-      // Stands before the poll, so that what follows the wait follows the poll.
-      if (looks != 0) [[unlikely]] {
-        if (gave_up(since, first, missing, mark, line)) {
-          fault_ = 1;
-          return;
-        }
-      }
       // All these peers' lines are asked for before any is waited for.
       PEERFOLD_UNROLL
       for (int k = 0; k < at_once; ++k) {
@@ -281,7 +273,11 @@ class packet
         }
       }
       if (missing == 0) return;
-      looks = arch::optimization_barrier(c_.may_poll(polls) ? uint32_t{0} : uint32_t{1});
+      if (c_.may_poll(polls)) continue;
+      if (gave_up(since, first, missing, mark, line)) {
+        fault_ = 1;
+        return;
+      }
     }
   }
 

@@ -279,21 +279,8 @@ class sentinel
     }
     uint32_t polls = 0;
     uint64_t since = 0;
-    uint32_t looks = 0;
-    arch::word_pair begin[most_others]{};
     while ((unheard | missing) != 0) {
-      // Stands before the poll, so that what follows the wait follows the poll.
-      if (looks != 0) [[unlikely]] {
-        uint32_t late = unheard;
-        PEERFOLD_UNROLL
-        for (int j = 0; j < others; ++j) {
-          for (uint32_t b = 0; b < batch; ++b) late |= has(missing, bit(j, b)) ? 1u << j : 0;
-        }
-        if (gave_up(since, unheard, late, header, begin)) {
-          fault_ = 1;
-          return;
-        }
-      }
+      arch::word_pair begin[most_others]{};
       arch::word_pair line[most_others][batch]{};
       // All are asked for before any is waited for.
       PEERFOLD_UNROLL
@@ -320,7 +307,16 @@ class sentinel
         }
       }
       if ((unheard | missing) == 0) return;
-      looks = arch::optimization_barrier(c_.may_poll(polls) ? uint32_t{0} : uint32_t{1});
+      if (c_.may_poll(polls)) continue;
+      uint32_t late = unheard;
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        for (uint32_t b = 0; b < batch; ++b) late |= has(missing, bit(j, b)) ? 1u << j : 0;
+      }
+      if (gave_up(since, unheard, late, header, begin)) {
+        fault_ = 1;
+        return;
+      }
     }
   }
 
