@@ -123,6 +123,31 @@ TEST_CASE("a sender a ring ahead waits for credit, and gives up if none comes") 
   CHECK(c.report(0).expected == pf::sync::wire(first + 1));
 }
 
+TEST_CASE("a call knows from the last one whether it has room") {
+  const std::uint64_t first = any_start();
+  CAPTURE(first);
+  channel c{first};
+  {
+    rank a{c, 0};
+    CHECK(a.transport().has_room());
+    for (std::uint32_t m = 0; m < slots; ++m) {
+      a.send(2, m);
+      a.commit();
+    }
+  }
+  {
+    rank a{c, 0};
+    CHECK_FALSE(a.transport().has_room());
+    rank b{c, 1};
+    REQUIRE(b.receive(2) == message<rank>(2, 0));
+    REQUIRE(b.release());
+    b.commit();
+    REQUIRE(a.transport().receive({}));
+  }
+  rank a{c, 0};
+  CHECK(a.transport().has_room());
+}
+
 TEST_CASE("credit lets a waiting sender go on, one message for one") {
   const std::uint64_t first = any_start();
   CAPTURE(first);
