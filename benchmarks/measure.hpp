@@ -43,6 +43,7 @@ struct comparison {
   implementation::identity generic;
   implementation::identity hand;
   std::size_t bytes = 0;
+  int made = 0;                            // how many times so far
   std::vector<double> generic_times = {};  // µs, of every replay
   std::vector<double> hand_times = {};
   double generic_us() const { return median(generic_times); }

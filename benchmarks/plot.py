@@ -220,7 +220,9 @@ def hand_table(result):
          f"{p['ratio']:.3f}"]
         for p in pairs
     ]
-    title = "The generic template against a hand-specialised kernel, replayed in turn:\n\n"
+    made = pairs[0].get("made", 1)
+    times = f", each made {made} times" if made > 1 else ""
+    title = f"The generic template against a hand-specialised kernel, replayed in turn{times}:\n\n"
     return title + table(head, rows)
 
 

@@ -136,7 +136,9 @@ void print_skipped(const std::string& what, const std::string& why) {
 void print_comparisons(std::span<const comparison> all) {
   if (all.empty()) return;
   std::printf(
-      "#\n# The generic template against the hand-specialised kernel, replayed in turn\n#\n");
+      "#\n# The generic template against the hand-specialised kernel, replayed in turn, made "
+      "several "
+      "times\n#\n");
   std::printf("# %10s  %-16s  %9s  %9s  %6s\n", "size (B)", "policy", "generic", "by hand",
               "ratio");
   for (const comparison& c : all) {

@@ -120,9 +120,11 @@ void write_results(const std::string& path, const results& all) {
   }
   json pairs = json::array();
   for (const comparison& c : all.comparisons) {
+    if (c.made == 0) continue;  // the run broke off
     pairs.push_back({{"policy", c.generic.policy},
                      {"memory", c.generic.memory},
                      {"bytes", c.bytes},
+                     {"made", c.made},
                      {"generic_us", c.generic_us()},
                      {"hand_us", c.hand_us()},
                      {"ratio", c.ratio()}});

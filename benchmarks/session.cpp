@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iterator>
 #include <stdexcept>
 #include <string_view>
 
@@ -194,26 +193,28 @@ void session::measure_table(implementation& what) {
   print_table_foot(t);
 }
 
-void session::compare_with(const std::string& policy, const maker& hand, std::size_t max_bytes) {
-  std::vector<comparison> found;
-  // All kept, so that each lies elsewhere.
+void session::compare_with(const std::string& policy, maker hand, std::size_t max_bytes) {
+  constexpr int times_made = 9;
+  const std::size_t first = all_.comparisons.size();
+  // All kept, so that the rings of each lie elsewhere.
   std::vector<std::unique_ptr<implementation>> kept;
-  for (int made = 0; made < 9; ++made) {
+  for (int made = 0; made < times_made; ++made) {
     implementation* const generic = kept.emplace_back(make_peerfold(policy, true)).get();
     implementation* const rival = kept.emplace_back(hand(ranks_)).get();
-    std::size_t next = 0;
+    std::size_t next = first;
     for (const std::size_t bytes : all_.how.sizes()) {
       const std::size_t count = bytes / bytes_of(ranks_.type);
       if (bytes > max_bytes || !rival->supports(count)) continue;
-      if (made == 0) found.push_back({generic->who(), rival->who(), ranks_.call(count).bytes()});
+      if (made == 0) {
+        all_.comparisons.push_back({generic->who(), rival->who(), ranks_.call(count).bytes()});
+      }
       generic->prepare(count);
       rival->prepare(count);
-      compare(*generic, *rival, ranks_, all_.how, count, found[next++]);
+      compare(*generic, *rival, ranks_, all_.how, count, all_.comparisons[next++]);
       generic->release();
       rival->release();
     }
   }
-  std::ranges::move(found, std::back_inserter(all_.comparisons));
 }
 
 void print_list(const machine& where) {

@@ -1,7 +1,6 @@
 // A run of the runner: the limits, then every implementation, size by size.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,14 +22,14 @@ class session {
   void save() const;
 
  private:
-  using maker = std::function<std::unique_ptr<implementation>(const assignment&)>;
+  using maker = std::unique_ptr<implementation> (*)(const assignment&);
 
   // Of the collective of ranks_.
   void measure_peerfold();
   void measure_rivals();
   void measure_nccl();
   void measure_table(implementation& what);
-  void compare_with(const std::string& policy, const maker& hand, std::size_t max_bytes);
+  void compare_with(const std::string& policy, maker hand, std::size_t max_bytes);
   std::unique_ptr<implementation> make_peerfold(const std::string& policy, bool symmetric) const;
 
   results all_;

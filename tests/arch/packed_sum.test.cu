@@ -5,9 +5,12 @@
 
 #include <support/catch.hpp>
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>
 
+#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
@@ -48,6 +51,25 @@ __global__ void compare_sums(findings* found) {
         own.differences += word != in_turn(wanted, wanted) ? 1 : 0;
       }
       ++own.compared;
+      // The same in each place of a pack, beside sums that are infinite, NaN, too large and plain.
+      const T others[] = {traits::narrow(HUGE_VALF), traits::narrow(-HUGE_VALF), T(60000.0f),
+                          T(1.0f)};
+      constexpr std::uint32_t places = 8 / sizeof(T);
+      const std::uint32_t place = (a + b) % places;
+      pack mixed_x{};
+      pack mixed_y{};
+      pack mixed_wanted{};
+      for (std::uint32_t p = 0; p < places; ++p) {
+        const T px = p == place ? number(a) : others[(a + p) % 4];
+        const T py = p == place ? number(b) : others[(b + p / 2) % 4];
+        mixed_x.set(p, px);
+        mixed_y.set(p, py);
+        mixed_wanted.set(p, traits::narrow(pf::sum{}(traits::widen(px), traits::widen(py))));
+      }
+      const pack mixed = pf::arch::packed_sum(mixed_x, mixed_y);
+      for (int w = 0; w < 2; ++w) {
+        own.differences += mixed.word[w] != mixed_wanted.word[w] ? 1 : 0;
+      }
     }
     atomicAdd(&found->compared, own.compared);
     atomicAdd(&found->differences, own.differences);

@@ -118,3 +118,24 @@ TEST_CASE("a plan depends on nothing but its arguments") {
   CHECK(a.tiles.share() == b.tiles.share());
   CHECK(a.tiles.tiles() == b.tiles.tiles());
 }
+
+TEST_CASE("small messages over stores: two packs a lane, then four tiles, then more packs") {
+  using transport = pf::transport::store_flag<float, small_context>;
+  const pf::sync::channel_shape shape{132, 2048, 1u << 16};
+  constexpr int lanes = 8;
+  const auto check = [&](std::size_t packs, std::uint32_t share, std::uint32_t tiles) {
+    CAPTURE(packs);
+    const auto plan = pf::detail::make_plan<transport>(packs * transport::pack_type::size, 1, shape,
+                                                       132, lanes, 8 * lanes);
+    CHECK(plan.width == lanes);
+    CHECK(plan.tiles.share() == share * transport::pack_type::size);
+    CHECK(plan.tiles.tiles() == tiles);
+    CHECK(plan.blocks == static_cast<int>(tiles));
+  };
+  check(8, 8, 1);
+  check(16, 16, 1);
+  check(32, 16, 2);
+  check(64, 16, 4);
+  check(128, 32, 4);
+  check(256, 32, 8);
+}

@@ -263,7 +263,7 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
 
 /// Folds element i of all ranks, load(i) of each, in rank order, and gives the finished result to
 /// store(i, value) on every rank. Called by all lanes of block b of every rank, with tilings of N
-/// parts that agree, in shares of whole packs. load(i) is called once an element.
+/// parts that agree, in shares of whole packs. load(i) is called at most twice an element.
 ///
 /// Where the transport publishes plain writes and the store functor reaches the peers' memory, the
 /// results are written straight there, and one empty message at the end says so. That is safe: a

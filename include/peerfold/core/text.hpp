@@ -5,47 +5,51 @@
 #include <peerfold/core/config.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace peerfold::detail {
 
-/// A part of a text: characters, which it does not own, or a whole number in decimal.
+/// A part of a text: characters, which it does not own, or a whole number in decimal. Made from
+/// either as it stands in a list of parts; no number is a bool or a char.
 class text_part {
  public:
   text_part(std::string_view characters) noexcept  // NOLINT: parts stand in lists of parts
-      : characters_{characters.data()}, value_{characters.size()} {}
-  text_part(const char* characters) noexcept : text_part{std::string_view{characters}} {}  // NOLINT
-  text_part(const std::string& characters) noexcept                                        // NOLINT
-      : text_part{std::string_view{characters}} {}
+      : characters_{characters} {}
+  text_part(const char* characters) noexcept : characters_{characters} {}  // NOLINT
+  text_part(const std::string& characters) noexcept                        // NOLINT
+      : characters_{characters} {}
+  text_part(std::nullptr_t) = delete;
   template <std::integral I>
-    requires(!stl::same_as<I, bool> && !stl::same_as<I, char>)
+    requires(!std::same_as<I, bool> && !std::same_as<I, char>)
   text_part(I number) noexcept  // NOLINT
-      : value_{static_cast<uint64_t>(number)} {
-    if constexpr (stl::is_signed_v<I>) {
-      negative_ = number < 0;
-      if (negative_) value_ = 0 - value_;
+      : is_number_{true}, magnitude_{static_cast<std::uint64_t>(number)} {
+    if constexpr (std::is_signed_v<I>) {
+      is_negative_ = number < 0;
+      if (is_negative_) magnitude_ = 0 - magnitude_;
     }
   }
 
+  /// Puts this part behind `text`.
   void append_to(std::string& text) const {
-    if (characters_ != nullptr) {
-      text.append(characters_, value_);
-    } else {
-      if (negative_) text += '-';
-      text += std::to_string(value_);
-    }
+    if (is_negative_) text += '-';
+    is_number_ ? text += std::to_string(magnitude_) : text += characters_;
   }
 
  private:
-  const char* characters_ = nullptr;  ///< null: a number
-  uint64_t value_;                    ///< its magnitude, or how many characters
-  bool negative_ = false;
+  std::string_view characters_ = {};
+  bool is_number_ = false;
+  bool is_negative_ = false;
+  std::uint64_t magnitude_ = 0;
 };
 
 /// The parts, one behind the other. A call where a text is needed, instead of the code of a sum of
-/// strings: users compile dozens of these with every collective.
+/// strings: users compile dozens of these with every collective. Cold, as other functions that run
+/// once a team or when something is wrong: compilers then make them short, in less time.
 [[gnu::noinline, gnu::cold]] inline std::string text_of(std::initializer_list<text_part> parts) {
   std::string text;
   for (const text_part& part : parts) part.append_to(text);

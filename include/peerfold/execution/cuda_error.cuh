@@ -12,14 +12,21 @@
 
 namespace peerfold::execution {
 
-/// No error for cudaSuccess; else what failed while doing `what`. Clears CUDA's last error.
-[[nodiscard, gnu::cold]] inline error cuda_failure(cudaError_t status,
-                                                   std::initializer_list<detail::text_part> what) {
-  if (status == cudaSuccess) return {};
+/// What failed while doing `what`. Clears CUDA's last error.
+[[nodiscard, gnu::cold]] inline error failed_with(cudaError_t status,
+                                                  std::initializer_list<detail::text_part> what) {
   static_cast<void>(cudaGetLastError());
   return {errc::cuda_failure,
           detail::text_of({detail::text_of(what), ": ", cudaGetErrorName(status), ", ",
                            cudaGetErrorString(status)})};
+}
+
+/// The same; no error for cudaSuccess.
+[[nodiscard]] inline error cuda_failure(cudaError_t status,
+                                        std::initializer_list<detail::text_part> what) {
+  if (status == cudaSuccess) [[likely]]
+    return {};
+  return failed_with(status, what);
 }
 
 /// Restores the calling thread's device when it goes.

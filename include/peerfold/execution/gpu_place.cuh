@@ -395,8 +395,7 @@ class gpu_place::ranks {
   /// Ranks that share a device and launch for themselves wait for each other, so each needs a
   /// stream of its own: behind the other's call in one stream, its own would never start. Behind an
   /// earlier call, which this rank has made too, it does: streams may be swapped, or come again.
-  [[nodiscard, gnu::cold]] error check_shared_device(int channel, int rank,
-                                                     const call_options& options) {
+  [[nodiscard]] error check_shared_device(int channel, int rank, const call_options& options) {
     if (ranks_on_device(rank) == 1) return {};
     stream_state now;
     if (options.stream) {

@@ -29,9 +29,9 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 /// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest
 /// lanes that hold the message at once, with packs_a_lane packs each where fragments have room for
 /// them (what a lane does once a tile costs as much as several packs), but twice as many where that
-/// takes more than 64 blocks. Tiles too hold so many packs
-/// a lane, but fewer (two at least) where a message would not make four of them: more blocks than
-/// that only wait for the slowest. Measured on 2 H200 and 2 H100 (docs/decisions/0008).
+/// takes more than 64 blocks. Tiles too hold so many packs a lane, but fewer (two, if they have
+/// room for two) where a message would not make four of them: more blocks than that only wait for
+/// the slowest. Measured on 2 H200 and 2 H100 (docs/decisions/0008).
 ///
 /// If `pieces`, a message of a transport that can carries several tiles where every block has many:
 /// what is done once a message, above all the wait for stores to arrive, takes as long as moving a

@@ -41,6 +41,7 @@ class element_count {
 
 namespace detail {
 
+/// The refusal of an argument: its name, its value and the remedy.
 [[nodiscard, gnu::cold]] inline error bad_argument(std::initializer_list<text_part> message) {
   return {errc::invalid_argument, text_of(message)};
 }

@@ -15,8 +15,8 @@ struct held_arrivals {
   static constexpr int others = N - 1;
 
   Fragment of_other[sync::most_others<N>];  ///< ascending
-  int own_rank;
-  uint32_t fault;  ///< not 0 where packs are missing
+  int own_rank;                             ///< of the lane
+  uint32_t fault;                           ///< not 0 where packs are missing
 
   /// Whether this lane has all of its packs. Lanes may differ: release() tells the group.
   PEERFOLD_HD explicit operator bool() const noexcept { return fault == 0; }
@@ -35,6 +35,7 @@ struct held_arrivals {
     return of_other[j].get(u);
   }
 
+  /// The own rank.
   [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return own_rank; }
 };
 
@@ -44,17 +45,16 @@ struct held_arrivals {
 template <class Transport, class Pack>
 struct arrivals_in_slots {
   const Transport* from;
-  int own_rank;
-  uint32_t fault;
+  int own_rank;    ///< of the lane
+  uint32_t fault;  ///< not 0 where packs are missing
 
+  /// As those of held_arrivals.
   PEERFOLD_HD explicit operator bool() const noexcept { return fault == 0; }
-
   [[nodiscard]] PEERFOLD_HD Pack pack_of(int q, uint32_t /*u*/, uint32_t i,
                                          const Pack& mine) const noexcept {
     if (q == own_rank) return mine;
     return from->pack_in_slot(q < own_rank ? q : q - 1, i);
   }
-
   [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return own_rank; }
 };
 

@@ -330,8 +330,8 @@ class packet
       const bool of_another =
           sync::of_another_call(low, mark[k].low) ||
           sync::of_another_call(static_cast<uint32_t>(line[k].high >> 32), mark[k].high) ||
-          suspected_.twice(first + k, store_is_there(c_, peer(first + k)) ||
-                                          sentinel_is_there(c_, peer(first + k)));
+          suspected_.confirmed(first + k, store_is_there(c_, peer(first + k)) ||
+                                              sentinel_is_there(c_, peer(first + k)));
       if (disagrees && !of_another) continue;
       awaited = peer(first + k);
       expected = mark[k].low >> 16;
@@ -388,7 +388,7 @@ class packet
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t fault_ = 0;
-  looks_for_unasked<n> suspected_;
+  suspicions<n> suspected_;
   bool unsaved_ = false;  ///< whether the state lacks numbers of this call
 };
 

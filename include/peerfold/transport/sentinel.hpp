@@ -334,7 +334,7 @@ class sentinel
       const bool came = (unheard >> j & 1u) != 0 && begin[j].low != sync::nothing_yet;
       const bool of_another =
           (came && is_of_another_call(begin[j], header)) ||
-          suspected_.twice(j, packet_is_there(c_, peer(j)) || store_is_there(c_, peer(j)));
+          suspected_.confirmed(j, packet_is_there(c_, peer(j)) || store_is_there(c_, peer(j)));
       if (disagrees && !of_another) continue;
       awaited = peer(j);
       seen = came ? static_cast<uint32_t>(begin[j].low >> 48) : 0;
@@ -397,7 +397,7 @@ class sentinel
   uint32_t receipts_ = 0;
   uint32_t lines_ = 0;  ///< of the message that came last
   uint32_t fault_ = 0;
-  looks_for_unasked<n> suspected_;
+  suspicions<n> suspected_;
 };
 
 }  // namespace peerfold::transport

@@ -46,19 +46,20 @@ template <class Context>
   }
 }
 
-/// Which of the other ranks had sent something else when a lane that waits for them last looked.
+/// Which of the other ranks a lane that waits for several found to have sent something else when
+/// it last looked.
 template <int N>
-class looks_for_unasked {
+class suspicions {
  public:
-  /// Whether the j-th other rank has `now`, and had then.
-  [[nodiscard]] PEERFOLD_HD bool twice(int j, bool now) noexcept {
-    const bool before = seen_.has(j);
-    now ? seen_.add(j) : seen_.remove(j);
+  /// Whether the j-th other rank has `now`, and had at the last look too.
+  [[nodiscard]] PEERFOLD_HD bool confirmed(int j, bool now) noexcept {
+    const bool before = suspected_.has(j);
+    now ? suspected_.add(j) : suspected_.remove(j);
     return now && before;
   }
 
  private:
-  rank_set<N> seen_;  ///< as positions among the others
+  rank_set<N> suspected_;  ///< as positions among the others
 };
 
 }  // namespace peerfold::transport
