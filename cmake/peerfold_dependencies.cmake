@@ -5,6 +5,7 @@
 #   rapidcheck           rapidcheck, rapidcheck_catch
 #   CLI11                CLI11::CLI11
 #   nlohmann_json        nlohmann_json::nlohmann_json
+#   pugixml              pugixml::pugixml
 
 include_guard(GLOBAL)
 include(FetchContent)
@@ -14,6 +15,7 @@ set(PEERFOLD_RAPIDCHECK_SOURCE emil-e/rapidcheck ff6af6fc683159deb51c543b065eba1
                                librapidcheck-dev)
 set(PEERFOLD_CLI11_SOURCE CLIUtils/CLI11 v2.4.2 libcli11-dev)
 set(PEERFOLD_NLOHMANN_JSON_SOURCE nlohmann/json v3.11.3 nlohmann-json3-dev)
+set(PEERFOLD_PUGIXML_SOURCE zeux/pugixml v1.14 libpugixml-dev)
 
 # A macro, so that what find_package sets is seen where it is called.
 macro(peerfold_need)

@@ -7,6 +7,7 @@ need_tools python3=python3
 install_missing clang++=clang || true # compiles much of this in half of the time of g++
 need_libraries /usr/include/catch2=catch2 /usr/include/rapidcheck.h=librapidcheck-dev \
   /usr/include/CLI=libcli11-dev /usr/include/nlohmann/json.hpp=nlohmann-json3-dev \
-  /usr/include/relacy=relacy-dev /usr/include/zlib.h=zlib1g-dev
+  /usr/include/relacy=relacy-dev /usr/include/zlib.h=zlib1g-dev \
+  /usr/include/pugixml.hpp=libpugixml-dev
 find_cuda
 exec cmake --workflow --preset test

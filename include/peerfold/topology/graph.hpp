@@ -1,0 +1,185 @@
+/// \file
+/// The node as a graph: its GPUs, and for each ordered pair what joins them. Plain values of the
+/// host, which importers, presets and the machine itself fill in; what a source does not say stays
+/// unknown, and is never guessed to be there.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace peerfold::topology {
+
+/// The nearest way between two GPUs. The PCIe kinds are those of `nvidia-smi topo -m`.
+enum class path_kind : std::uint8_t {
+  unknown,
+  self,
+  nvlink,  ///< NVLinks, direct or through NVSwitches
+  pix,     ///< one PCIe bridge at most
+  pxb,     ///< several PCIe bridges, none of them of the host
+  phb,     ///< a PCIe host bridge
+  node,    ///< host bridges of one NUMA node
+  sys      ///< the interconnect between NUMA nodes
+};
+
+/// "NVLINK", "PIX" and the like; "?" where unknown.
+[[nodiscard]] constexpr std::string_view to_string(path_kind kind) noexcept {
+  constexpr std::array<std::string_view, 8> names{"?",   "X",   "NVLINK", "PIX",
+                                                  "PXB", "PHB", "NODE",   "SYS"};
+  const auto i = static_cast<std::size_t>(kind);
+  return i < names.size() ? names[i] : names[0];
+}
+
+/// A GPU.
+struct gpu {
+  std::string name;                       ///< in its source: "GPU0", "nvml3", a PCI bus id
+  std::string bus_id = {};                ///< of PCI; empty: unknown
+  std::optional<int> numa_node = {};      ///< nothing: unknown, or of none
+  std::optional<int> sm = {};             ///< compute capability, major * 10 + minor
+  std::string host_bridge = {};           ///< of PCIe; empty: unknown
+  std::vector<std::string> bridges = {};  ///< PCIe bridges between that and it, from the top
+  int links_to_cpu = 0;                   ///< NVLinks that end at a CPU
+  int links_to_switches = 0;              ///< NVLinks that end at NVSwitches
+
+  friend bool operator==(const gpu&, const gpu&) = default;
+};
+
+/// What joins a GPU to another, in that direction.
+struct connection {
+  path_kind path = path_kind::unknown;
+  /// NVLinks that the pair can use, all at once; 0 where there are none.
+  std::optional<int> links = {};
+  /// Whether these go through switches. Behind switches a GPU's links serve all its peers.
+  std::optional<bool> through_switch = {};
+  std::optional<double> gbps = {};  ///< that the path can carry, in 1e9 bytes/s one way
+  std::optional<bool> peer_access = {};
+
+  friend bool operator==(const connection&, const connection&) = default;
+};
+
+/// A GPU's number of NVLinks at most, by compute capability, and what one carries each way, in 1e9
+/// bytes/s (as `nvidia-smi nvlink --status` has it). 0: none known.
+struct nvlink_generation {
+  int links = 0;
+  double gbps = 0;
+
+  [[nodiscard]] static constexpr nvlink_generation of(int sm) noexcept {
+    if (sm >= 100) return {18, 50.0};
+    if (sm >= 90) return {18, 26.5625};
+    if (sm == 80) return {12, 25.0};
+    if (sm == 70 || sm == 72) return {6, 25.78125};
+    if (sm == 60) return {4, 20.0};
+    return {};
+  }
+};
+
+/// The most links of any GPU.
+inline constexpr int most_links = 18;
+/// The most GPUs of a graph.
+inline constexpr int most_gpus = 256;
+
+/// The GPUs of a node and what joins them.
+class graph {
+ public:
+  graph() = default;
+  explicit graph(std::vector<gpu> gpus)
+      : gpus_{std::move(gpus)}, connections_(gpus_.size() * gpus_.size()) {
+    for (int i = 0; i < size(); ++i) at(i, i) = {path_kind::self, 0, false, {}, true};
+  }
+
+  /// How many GPUs.
+  [[nodiscard]] int size() const noexcept { return static_cast<int>(gpus_.size()); }
+
+  [[nodiscard]] const std::vector<gpu>& gpus() const noexcept { return gpus_; }
+  [[nodiscard]] gpu& gpu_at(int i) noexcept { return gpus_[index(i)]; }
+  [[nodiscard]] const gpu& gpu_at(int i) const noexcept { return gpus_[index(i)]; }
+
+  /// What joins GPU `from` to GPU `to`, 0 <= from, to < size().
+  [[nodiscard]] connection& at(int from, int to) noexcept {
+    return connections_[index(from) * gpus_.size() + index(to)];
+  }
+  [[nodiscard]] const connection& at(int from, int to) const noexcept {
+    return connections_[index(from) * gpus_.size() + index(to)];
+  }
+
+  /// Whether all GPUs are joined by NVLinks, each to each; nothing where the source does not say.
+  [[nodiscard]] std::optional<bool> all_linked() const noexcept {
+    bool known = true;
+    for (int i = 0; i < size(); ++i) {
+      for (int j = 0; j < size(); ++j) {
+        if (j == i) continue;
+        if (at(i, j).links == 0) return false;
+        known = known && at(i, j).links.has_value();
+      }
+    }
+    if (!known) return {};
+    return true;
+  }
+
+  friend bool operator==(const graph&, const graph&) = default;
+
+ private:
+  [[nodiscard]] std::size_t index(int i) const noexcept {
+    assert(i >= 0 && i < size());
+    return static_cast<std::size_t>(i);
+  }
+
+  std::vector<gpu> gpus_;
+  std::vector<connection> connections_;  ///< row by row
+};
+
+/// The way over PCIe between two GPUs whose bridges are known.
+[[nodiscard]] inline path_kind pcie_path(const gpu& a, const gpu& b) {
+  if (a.host_bridge.empty() || b.host_bridge.empty()) return path_kind::unknown;
+  if (a.host_bridge == b.host_bridge) {
+    const std::size_t most = std::min(a.bridges.size(), b.bridges.size());
+    std::size_t common = 0;
+    while (common < most && a.bridges[common] == b.bridges[common]) ++common;
+    if (common == 0) return path_kind::phb;
+    const std::size_t between = a.bridges.size() + b.bridges.size() - 2 * common + 1;
+    return between == 1 ? path_kind::pix : path_kind::pxb;
+  }
+  if (!a.numa_node || !b.numa_node) return path_kind::unknown;
+  return a.numa_node == b.numa_node ? path_kind::node : path_kind::sys;
+}
+
+/// Joins all GPUs that have links to switches: the switches of a node reach each other's GPUs, with
+/// all the links that both ends have.
+inline void join_through_switches(graph& g) {
+  for (int i = 0; i < g.size(); ++i) {
+    for (int j = 0; j < g.size(); ++j) {
+      const int links = std::min(g.gpu_at(i).links_to_switches, g.gpu_at(j).links_to_switches);
+      if (i == j || links == 0) continue;
+      connection& c = g.at(i, j);
+      c.path = path_kind::nvlink;
+      c.links = links;
+      c.through_switch = true;
+    }
+  }
+}
+
+/// Puts down what NVLinks carry, where the GPUs' generation is known.
+inline void rate_links(graph& g) {
+  for (int i = 0; i < g.size(); ++i) {
+    for (int j = 0; j < g.size(); ++j) {
+      connection& c = g.at(i, j);
+      if (i == j || c.path != path_kind::nvlink || !c.links || c.gbps) continue;
+      const auto rate = [&](int k) {
+        return nvlink_generation::of(g.gpu_at(k).sm.value_or(0)).gbps;
+      };
+      const double gbps = std::min(rate(i), rate(j));
+      if (gbps > 0) c.gbps = *c.links * gbps;
+    }
+  }
+}
+
+}  // namespace peerfold::topology

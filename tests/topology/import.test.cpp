@@ -1,0 +1,217 @@
+// NCCL's and hwloc's XML, and files of any kind, as peerfold-topo reads them.
+#include <import.hpp>
+#include <report.hpp>
+
+#include <support/catch.hpp>
+
+#include <cstddef>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+using peerfold::topology::graph;
+using peerfold::topology::path_kind;
+
+namespace {
+
+graph read(const std::string& text) { return topo::import_topology({"t", text}); }
+
+std::string refusal(const std::string& text) {
+  try {
+    static_cast<void>(read(text));
+  } catch (const topo::bad_source& reason) {
+    return reason.what();
+  }
+  return "taken";
+}
+
+/// A GPU of NCCL's XML.
+std::string nccl_gpu(const std::string& bus, int dev, const std::string& links) {
+  return "<pci busid=\"" + bus + "\" class=\"0x030200\"><gpu dev=\"" + std::to_string(dev) +
+         "\" sm=\"90\">" + links + "</gpu></pci>";
+}
+std::string link_to(const std::string& target, int count, const std::string& kind = "0x030200") {
+  return "<nvlink target=\"" + target + "\" count=\"" + std::to_string(count) + "\" tclass=\"" +
+         kind + "\"/>";
+}
+std::string in_cpu(const std::string& inside) {
+  return "<system version=\"1\"><cpu numaid=\"0\">" + inside + "</cpu></system>";
+}
+
+/// hwloc's XML of GPUs under one host bridge, of device `id` of NVIDIA's.
+std::string hwloc(const std::string& id, int gpus, const std::string& rest) {
+  std::string text =
+      "<?xml version=\"1.0\"?>\n<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n<topology "
+      "version=\"3.0\"><object type=\"Package\" nodeset=\"0x1\" gp_index=\"1\"><object "
+      "type=\"Bridge\" bridge_type=\"0-1\" bridge_pci=\"0000:[00-10]\" gp_index=\"2\">";
+  for (int i = 0; i < gpus; ++i) {
+    const std::string n = std::to_string(i);
+    text += "<object type=\"PCIDev\" gp_index=\"1" + n + "\" pci_busid=\"0000:0" + n +
+            ":00.0\" pci_type=\"0302 [10de:" + id +
+            "] [10de:116b] a1 00\"><object type=\"OSDev\" " + "gp_index=\"2" + n +
+            "\" name=\"cuda" + n + "\"/><object type=\"OSDev\" gp_index=\"3" + n +
+            "\" name=\"nvml" + n + "\"/></object>";
+  }
+  return text + "</object></object>" + rest + "</topology>";
+}
+
+}  // namespace
+
+TEST_CASE("NCCL's links between GPUs stand at both ends and are not added up") {
+  const graph g = read("\n<!-- a machine -->\n" +
+                       in_cpu(nccl_gpu("0000:0B:00.0", 1, link_to("0000:0a:00.0", 2)) +
+                              nccl_gpu("0000:0a:00.0", 0, link_to("0000:0b:00.0", 2)) +
+                              nccl_gpu("0000:0c:00.0", 2, "")));
+  REQUIRE(g.size() == 3);
+  CHECK(g.gpu_at(0).bus_id == "0000:0a:00.0");  // by CUDA's numbers
+  CHECK(g.gpu_at(1).bus_id == "0000:0b:00.0");
+  CHECK(g.gpu_at(0).numa_node == 0);
+  CHECK(g.gpu_at(0).sm == 90);
+  CHECK(g.at(0, 1).links == 2);
+  CHECK(g.at(1, 0).links == 2);
+  CHECK(g.at(0, 1).path == path_kind::nvlink);
+  CHECK(g.at(0, 1).through_switch == false);
+  CHECK(g.at(0, 1).gbps == 2 * 26.5625);
+  CHECK(g.at(0, 2).links == 0);
+  CHECK(g.at(0, 2).path == path_kind::phb);
+}
+
+TEST_CASE("links to NVSwitches, seen or not, join all their GPUs") {
+  const std::string uneven =
+      link_to("0000:1a:00.0", 4, "0x068000") + link_to("0000:1b:00.0", 14, "0x068000");
+  const graph seen =
+      read(in_cpu(nccl_gpu("0000:0a:00.0", 0, uneven) + nccl_gpu("0000:0b:00.0", 1, uneven)));
+  const std::string hidden = link_to("fffffff:ffff:ff", 18, "0x068000");
+  const graph unseen = read("<system><cpu numaid=\"-1\">" + nccl_gpu("0000:0a:00.0", 0, hidden) +
+                            nccl_gpu("0000:0b:00.0", 1, hidden) + "</cpu></system>");
+  for (const graph* g : {&seen, &unseen}) {
+    CHECK(g->at(0, 1).links == 18);
+    CHECK(g->at(0, 1).through_switch == true);
+    CHECK(g->at(0, 1).gbps == 18 * 26.5625);
+  }
+  CHECK_FALSE(unseen.gpu_at(0).numa_node.has_value());
+}
+
+TEST_CASE("a GPU linked to itself, or no <gpu> at all, says nothing of links") {
+  const graph self = read(in_cpu(nccl_gpu("0001:00:00.0", 0, link_to("0001:00:00.0", 12)) +
+                                 nccl_gpu("0002:00:00.0", 1, link_to("0002:00:00.0", 12))));
+  CHECK_FALSE(self.at(0, 1).links.has_value());
+  CHECK(self.at(0, 1).path == path_kind::phb);
+  const graph bare = read(
+      "<system><cpu numaid=\"1\"><pci busid=\"ffff:ff:01.0\" class=\"0x060400\"><pci "
+      "busid=\"0001:00:00.0\" class=\"0x030200\"/><pci busid=\"0002:00:00.0\" class=\"0x030200\"/>"
+      "</pci></cpu><cpu numaid=\"0\"><pci busid=\"0003:00:00.0\" "
+      "class=\"0x030200\"/></cpu></system>");
+  REQUIRE(bare.size() == 3);
+  CHECK_FALSE(bare.at(0, 1).links.has_value());
+  CHECK(bare.at(0, 1).path == path_kind::pix);
+  CHECK(bare.at(0, 2).path == path_kind::sys);
+  CHECK(bare.gpu_at(0).numa_node == 1);
+}
+
+TEST_CASE("NCCL's XML that is wrong is refused, with its place") {
+  const auto says = [](const std::string& text, const std::string& what) {
+    CHECK(refusal(text) == what);
+  };
+  says("", "t:1:1: empty");
+  says("<system>\n<cpu>", "t:2:5: Start-end tags mismatch");
+  says("<graphs version=\"1\"/>",
+       "t:1:2: the root is <graphs>; a topology of NCCL begins with <system>");
+  says("<system>\n <cpu numaid=\"0\"/></system>",
+       "t:1:2: no GPU: no <gpu>, and no <pci> of class 0x0302");
+  says("<system>\n <cpu numaid=\"x\"/></system>", "t:2:3: numaid=\"x\" is no whole number");
+  const std::string begin = "<system>\n<cpu>\n";
+  const std::string end = "</cpu></system>";
+  says(begin + "<pci class=\"0x030200\"/>" + end, "t:3:2: <pci> without busid");
+  says(begin + "<pci busid=\"1\" class=\"0x030200\"/>\n<pci busid=\"1\" class=\"0x030200\"/>" + end,
+       "t:4:2: a second GPU at \"1\"");
+  const auto linked = [&](const std::string& l) {
+    return begin + "<pci busid=\"1\"><gpu dev=\"0\">\n" + l + "</gpu></pci>" + end;
+  };
+  says(linked(link_to("2", 1)), "t:4:2: a link to \"2\", which is not there");
+  says(linked(link_to("2", 0)), "t:4:2: count=\"0\"; a GPU has 1 to 18 links");
+  says(linked(link_to("2", 99)), "t:4:2: count=\"99\"; a GPU has 1 to 18 links");
+  says(linked(link_to("2", 10, "0x068000") + "\n" + link_to("3", 9, "0x068000")),
+       "t:5:2: more than 18 links of one GPU");
+  says(begin + "<pci busid=\"1\"><gpu dev=\"0\">" + link_to("2", 1) +
+           "</gpu></pci>\n<pci busid=\"2\"><gpu dev=\"1\">" + link_to("1", 2) + "</gpu></pci>" +
+           end,
+       "t:4:30: 2 links to \"1\", elsewhere 1");
+  std::string deep;
+  for (int i = 0; i < 100; ++i) deep += "<pci busid=\"b\">";
+  for (int i = 0; i < 100; ++i) deep += "</pci>";
+  CHECK(refusal(begin + deep + end).find("bridges below bridges, 64 deep") != std::string::npos);
+  std::string many;
+  for (int i = 0; i < 1000; ++i) {
+    many += "<pci busid=\"" + std::to_string(i) + "\" class=\"0x030200\"/>\n";
+  }
+  says(begin + many + end, "t:259:2: more than 256 GPUs");
+}
+
+TEST_CASE("hwloc's distances between GPUs, switches and processors") {
+  const graph pascal =
+      read(hwloc("15f9", 2,
+                 "<distances2hetero nbobjs=\"3\" name=\"NVLinkBandwidth\"><indexes>"
+                 "OSDev:30 OSDev:31 Package:1</indexes><u64values>1000000 40000 "
+                 "40000 40000</u64values><u64values>1000000 0 40000 0 1000000"
+                 "</u64values></distances2hetero>"));
+  REQUIRE(pascal.size() == 2);
+  CHECK(pascal.gpu_at(0).name == "nvml0");
+  CHECK(pascal.gpu_at(0).numa_node == 0);
+  CHECK(pascal.at(0, 1).links == 2);
+  CHECK(pascal.at(0, 1).gbps == 40);
+  CHECK(pascal.gpu_at(0).links_to_cpu == 2);
+  CHECK(pascal.gpu_at(1).links_to_cpu == 0);
+
+  // Two GPUs at switches that no distance joins: those of a node are one fabric.
+  const graph volta = read(hwloc(
+      "1db8", 2,
+      "<object type=\"PCIDev\" subtype=\"NVSwitch\" gp_index=\"90\"/><object type=\"PCIDev\" "
+      "subtype=\"NVSwitch\" gp_index=\"91\"/><distances2hetero name=\"NVLinkBandwidth\"><indexes>"
+      "OSDev:30 OSDev:31 PCIDev:90 PCIDev:91</indexes><u64values>0 0 150000 0 0 0 0 150000 0 0 0 0 "
+      "0 "
+      "0 0 0</u64values></distances2hetero>"));
+  CHECK(volta.at(0, 1).links == 6);
+  CHECK(volta.at(0, 1).through_switch == true);
+  CHECK(volta.at(0, 1).gbps == 150);
+}
+
+TEST_CASE("hwloc's XML that is wrong is refused") {
+  const auto distances = [](const std::string& inside) {
+    return hwloc("1db8", 2,
+                 "\n<distances2hetero name=\"NVLinkBandwidth\">" + inside + "</distances2hetero>");
+  };
+  const auto ends_with = [](const std::string& text, const std::string& what) {
+    const std::string said = refusal(text);
+    CAPTURE(said);
+    CHECK(said.ends_with(what));
+  };
+  ends_with("<topology/>", "t:1:2: no GPU: no object nvml0, nvml1, … or cuda0, …");
+  ends_with(distances("<indexes>OSDev:77</indexes>"),
+            "t:4:2: distances of \"OSDev:77\", which is not there");
+  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>1 2 3</u64values>"),
+            "t:4:2: 3 distances between 2 objects");
+  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 -5 0 0</u64values>"),
+            "t:4:2: \"-5\" is no distance");
+  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 9999999 0 0</u64values>"),
+            "t:4:2: 9999999 MB/s are no number of links of \"nvml0\"");
+}
+
+TEST_CASE("a JSON has a pair for each GPU and each other one") {
+  std::ostringstream out;
+  topo::print_json(out, read("GPU0 GPU1\nGPU0 X NV4\nGPU1 NV4 X\n"), "a \"name\"");
+  const std::string text = out.str();
+  CHECK(text.find("\"source\": \"a \\\"name\\\"\"") != std::string::npos);
+  CHECK(text.find("\"from\": 0,\n   \"to\": 1,\n   \"path\": \"NVLINK\",\n   \"links\": 4,\n   "
+                  "\"through_switch\": null,\n   \"gbps\": null") != std::string::npos);
+  CHECK(text.find("\"from\": 1,\n   \"to\": 0") != std::string::npos);
+}
+
+TEST_CASE("files that are none") {
+  CHECK_THROWS_WITH(topo::source_text::read("/nowhere/at/all"),
+                    "/nowhere/at/all: No such file or directory");
+  CHECK_THROWS_WITH(topo::source_text::read("/tmp"), "/tmp: a directory");
+  CHECK_THROWS_WITH(topo::source_text::read("/dev/zero"),
+                    "/dev/zero:1:1: larger than 16 MiB; a topology is not");
+}

@@ -1,0 +1,267 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "import.hpp"
+#include "xml.hpp"
+
+namespace topo {
+namespace {
+
+using peerfold::topology::connection;
+using peerfold::topology::gpu;
+using peerfold::topology::most_gpus;
+using peerfold::topology::most_links;
+using peerfold::topology::nvlink_generation;
+using peerfold::topology::path_kind;
+
+// Compute capability by the first digits of NVIDIA's PCI device ids, of GPUs that have NVLinks
+// between them.
+constexpr std::pair<std::string_view, int> generations[] = {
+    {"15f", 60}, {"1db", 70}, {"20b", 80}, {"20f", 80}, {"23", 90}, {"29", 100}, {"31", 103}};
+
+class hwloc_reader {
+ public:
+  explicit hwloc_reader(const source_text& source) : xml_(source) {}
+
+  graph read() {
+    const pugi::xml_node topology = xml_.root();
+    if (std::string_view(topology.name()) != "topology") {
+      throw xml_.wrong(topology, "the root is <" + std::string(topology.name()) +
+                                     ">; a topology of hwloc begins with <topology>");
+    }
+    visit(topology, gpu{}, nullptr, 0);
+    if (gpus_.empty()) throw xml_.wrong(topology, "no GPU: no object nvml0, nvml1, … or cuda0, …");
+    std::ranges::sort(gpus_, {}, &found_gpu::number);
+    std::vector<gpu> gpus;
+    for (std::size_t i = 0; i < gpus_.size(); ++i) {
+      for (const long long id : gpus_[i].ids) objects_[id] = {object::gpu, static_cast<int>(i)};
+      gpus.push_back(gpus_[i].what);
+    }
+    graph result(std::move(gpus));
+    for (int i = 0; i < result.size(); ++i) {
+      for (int j = 0; j < result.size(); ++j) {
+        if (i != j) {
+          result.at(i, j).path = peerfold::topology::pcie_path(result.gpu_at(i), result.gpu_at(j));
+        }
+      }
+    }
+    for (const pugi::xml_node distances : topology.children("distances2hetero")) {
+      if (std::string_view(distances.attribute("name").value()) == "NVLinkBandwidth") {
+        join_by_links(result, distances);
+      }
+    }
+    peerfold::topology::join_through_switches(result);
+    rate_by_switches(result);
+    return result;
+  }
+
+ private:
+  struct object {
+    enum kind { gpu, nvswitch, cpu, other } what = other;
+    int index = 0;  // of a GPU
+  };
+  struct found_gpu {
+    gpu what;
+    int number = 0;              // of NVML, or else of CUDA
+    std::vector<long long> ids;  // of the device and its parts
+  };
+
+  // Objects below `parent`, which lie below `above` and perhaps in GPU `device`.
+  void visit(const pugi::xml_node& parent, gpu above, found_gpu* device, int depth) {
+    constexpr int deepest = 64;
+    if (depth > deepest) throw xml_.wrong(parent, "objects in objects, 64 deep");
+    for (const pugi::xml_node at : parent.children("object")) {
+      const std::string_view type = at.attribute("type").value();
+      const auto id = xml_.number(at, "gp_index");
+      if (id && !objects_.emplace(*id, object{}).second) {
+        throw xml_.wrong(at, "a second object with gp_index " + std::to_string(*id));
+      }
+      object unused;
+      object& what = id ? objects_[*id] : unused;
+      gpu below = above;
+      if (type == "Package" || type == "NUMANode" || type == "Group") what.what = object::cpu;
+      if (const auto node = only_node(at)) below.numa_node = node;
+      if (type == "Bridge") {
+        add_bridge(at, below);
+      } else if (type == "PCIDev") {
+        if (std::string_view(at.attribute("subtype").value()) == "NVSwitch") {
+          what.what = object::nvswitch;
+        }
+        visit_device(at, below, id, depth);
+        continue;
+      } else if (type == "OSDev" && device != nullptr) {
+        add_part(at, *device, id);
+      }
+      visit(at, below, device, depth + 1);
+    }
+  }
+
+  // The one NUMA node of an object that says so.
+  static std::optional<int> only_node(const pugi::xml_node& at) {
+    const std::string_view set = at.attribute("nodeset").value();
+    unsigned long bits = 0;
+    if (!set.starts_with("0x")) return {};
+    const char* const end = set.data() + set.size();
+    if (std::from_chars(set.data() + 2, end, bits, 16).ptr != end) return {};
+    for (int node = 0; node < 64; ++node) {
+      if (bits == 1ul << node) return node;
+    }
+    return {};
+  }
+
+  static void add_bridge(const pugi::xml_node& at, gpu& below) {
+    if (std::string_view(at.attribute("bridge_type").value()).starts_with("0-")) {
+      below.host_bridge = at.attribute("bridge_pci").value();
+      below.bridges.clear();
+    } else {
+      below.bridges.emplace_back(at.attribute("pci_busid").value());
+    }
+  }
+
+  void visit_device(const pugi::xml_node& at, const gpu& above, const std::optional<long long>& id,
+                    int depth) {
+    found_gpu device{.what = above, .number = -1, .ids = {}};
+    device.what.bus_id = at.attribute("pci_busid").value();
+    if (id) device.ids.push_back(*id);
+    visit(at, above, &device, depth + 1);
+    if (device.number < 0) return;
+    if (gpus_.size() == static_cast<std::size_t>(most_gpus)) {
+      throw xml_.wrong(at, "more than " + std::to_string(most_gpus) + " GPUs");
+    }
+    // "0302 [10de:15f9] [10de:116b] a1 00"
+    const std::string_view ids = at.attribute("pci_type").value();
+    const std::size_t maker = ids.find("[10de:");
+    for (const auto& [digits, sm] : generations) {
+      if (maker == 5 && ids.substr(maker + 6).starts_with(digits)) device.what.sm = sm;
+    }
+    gpus_.push_back(std::move(device));
+  }
+
+  void add_part(const pugi::xml_node& at, found_gpu& device, const std::optional<long long>& id) {
+    const std::string name = at.attribute("name").value();
+    if (id) device.ids.push_back(*id);
+    for (const std::string_view prefix : {"nvml", "cuda"}) {
+      if (!name.starts_with(prefix)) continue;
+      int number = 0;
+      const char* const end = name.data() + name.size();
+      const auto [stop, failure] = std::from_chars(name.data() + prefix.size(), end, number);
+      if (failure != std::errc{} || stop != end || number < 0) continue;
+      // NVML's numbers before CUDA's, of which there may be fewer.
+      if (prefix == "nvml" || device.what.name.empty()) {
+        device.number = number;
+        device.what.name = name;
+      }
+    }
+  }
+
+  static std::vector<std::string_view> words_of(const pugi::xml_node& parent, const char* name) {
+    std::vector<std::string_view> words;
+    for (const pugi::xml_node part : parent.children(name)) {
+      const std::string_view text = part.child_value();
+      for (std::size_t at = 0; at < text.size();) {
+        const std::size_t begin = text.find_first_not_of(" \t\r\n", at);
+        if (begin == std::string_view::npos) break;
+        at = std::min(text.find_first_of(" \t\r\n", begin), text.size());
+        words.push_back(text.substr(begin, at - begin));
+      }
+    }
+    return words;
+  }
+
+  object object_of(const pugi::xml_node& distances, std::string_view word) const {
+    const std::size_t colon = word.find(':');
+    long long id = 0;
+    const char* const end = word.data() + word.size();
+    if (colon == std::string_view::npos ||
+        std::from_chars(word.data() + colon + 1, end, id).ptr != end || !objects_.contains(id)) {
+      throw xml_.wrong(distances, "distances of " + quoted(word) + ", which is not there");
+    }
+    return objects_.at(id);
+  }
+
+  void join_by_links(graph& result, const pugi::xml_node& distances) {
+    std::vector<object> ends;
+    for (const std::string_view word : words_of(distances, "indexes")) {
+      ends.push_back(object_of(distances, word));
+    }
+    const std::vector<std::string_view> values = words_of(distances, "u64values");
+    if (values.size() != ends.size() * ends.size()) {
+      throw xml_.wrong(distances, std::to_string(values.size()) + " distances between " +
+                                      std::to_string(ends.size()) + " objects");
+    }
+    for (std::size_t a = 0; a < ends.size(); ++a) {
+      if (ends[a].what != object::gpu) continue;
+      for (std::size_t b = 0; b < ends.size(); ++b) {
+        if (a == b) continue;  // hwloc's mark for an object and itself
+        const std::string_view word = values[a * ends.size() + b];
+        long long megabytes = 0;
+        const char* const end = word.data() + word.size();
+        if (std::from_chars(word.data(), end, megabytes).ptr != end || megabytes < 0) {
+          throw xml_.wrong(distances, quoted(word) + " is no distance");
+        }
+        join(result, distances, ends[a], ends[b], static_cast<double>(megabytes) / 1000);
+      }
+    }
+  }
+
+  void join(graph& result, const pugi::xml_node& distances, const object& from, const object& to,
+            double gbps) {
+    gpu& g = result.gpu_at(from.index);
+    const auto links = links_in(distances, g, gbps);
+    if (to.what == object::gpu) {
+      if (from.index == to.index) return;
+      connection& c = result.at(from.index, to.index);
+      if (gbps == 0) {
+        c.links = 0;
+        return;
+      }
+      c = {path_kind::nvlink, links, false, gbps, c.peer_access};
+    } else if (gbps > 0 && to.what == object::cpu) {
+      g.links_to_cpu += links.value_or(0);
+    } else if (gbps > 0 && to.what == object::nvswitch) {
+      g.links_to_switches += links.value_or(0);
+      to_switches_[from.index] += gbps;
+    }
+    if (g.links_to_cpu + g.links_to_switches > most_links) {
+      throw xml_.wrong(distances,
+                       "more than " + std::to_string(most_links) + " links of " + quoted(g.name));
+    }
+  }
+
+  // How many of a GPU's links carry so much; nothing where its kind is not known.
+  std::optional<int> links_in(const pugi::xml_node& distances, const gpu& g, double gbps) const {
+    const double of_one = nvlink_generation::of(g.sm.value_or(0)).gbps;
+    if (of_one == 0) return {};
+    const double links = std::round(gbps / of_one);
+    if (links > most_links || std::abs(gbps - links * of_one) > 0.1 * gbps) {
+      throw xml_.wrong(distances, std::to_string(static_cast<long long>(gbps * 1000)) +
+                                      " MB/s are no number of links of " + quoted(g.name));
+    }
+    return static_cast<int>(links);
+  }
+
+  void rate_by_switches(graph& result) const {
+    for (int i = 0; i < result.size(); ++i) {
+      for (int j = 0; j < result.size(); ++j) {
+        connection& c = result.at(i, j);
+        if (i == j || c.through_switch != true) continue;
+        c.gbps = std::min(to_switches_.at(i), to_switches_.at(j));
+      }
+    }
+  }
+
+  xml_source xml_;
+  std::map<long long, object> objects_;  // by gp_index
+  std::vector<found_gpu> gpus_;
+  std::map<int, double> to_switches_;  // what each GPU's links to switches carry
+};
+
+}  // namespace
+
+graph import_hwloc(const source_text& source) { return hwloc_reader(source).read(); }
+
+}  // namespace topo

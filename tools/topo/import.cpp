@@ -1,0 +1,26 @@
+#include "import.hpp"
+
+#include <peerfold/core/error.hpp>
+#include <peerfold/topology/smi_text.hpp>
+
+#include <string_view>
+
+namespace topo {
+
+graph import_topology(const source_text& source) {
+  const std::string_view text = source.text();
+  const std::size_t first = text.find_first_not_of(" \t\r\n\v\f");
+  if (first == std::string_view::npos) throw source.wrong(0, "empty");
+  if (text[first] == '<') {
+    // The element that begins the document stands behind declarations and comments.
+    if (text.find("<topology") != std::string_view::npos) return import_hwloc(source);
+    return import_nccl(source);
+  }
+  try {
+    return peerfold::topology::read_smi_text(text, source.name());
+  } catch (const peerfold::error& reason) {
+    throw bad_source(reason.what());
+  }
+}
+
+}  // namespace topo

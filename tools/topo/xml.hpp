@@ -1,0 +1,49 @@
+// XML with the place of everything in its text.
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <optional>
+#include <pugixml.hpp>
+#include <string>
+#include <string_view>
+
+#include "source_text.hpp"
+
+namespace topo {
+
+class xml_source {
+ public:
+  explicit xml_source(const source_text& source) : source_(source) {
+    // Neither entities nor anything else that could make a small file large.
+    const pugi::xml_parse_result parsed =
+        document_.load_buffer(source.text().data(), source.text().size(),
+                              pugi::parse_default | pugi::parse_trim_pcdata, pugi::encoding_utf8);
+    if (!parsed) throw source.wrong(static_cast<std::size_t>(parsed.offset), parsed.description());
+  }
+
+  pugi::xml_node root() const { return document_.document_element(); }
+
+  bad_source wrong(const pugi::xml_node& at, const std::string& why) const {
+    return source_.wrong(static_cast<std::size_t>(std::max<std::ptrdiff_t>(at.offset_debug(), 0)),
+                         why);
+  }
+
+  // The attribute as a whole number; nothing where it is missing or empty.
+  std::optional<long long> number(const pugi::xml_node& node, const char* name) const {
+    const std::string_view text = node.attribute(name).value();
+    if (text.empty()) return {};
+    long long value = 0;
+    const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure != std::errc{} || stop != text.data() + text.size()) {
+      throw wrong(node, std::string(name) + "=" + quoted(text) + " is no whole number");
+    }
+    return value;
+  }
+
+ private:
+  const source_text& source_;
+  pugi::xml_document document_;
+};
+
+}  // namespace topo
