@@ -76,6 +76,9 @@ struct without_receive_each : bulk {
 struct without_receive_last : bulk {
   bool receive_last() = delete;
 };
+struct without_has_room : bulk {
+  bool has_room() = delete;
+};
 struct receives_nothing : bulk {
   void receive(const pf::transport::tile&) {}
 };
@@ -99,6 +102,7 @@ static_assert(!algorithm::transport<without_commit>);
 static_assert(!algorithm::transport<without_close>);
 static_assert(!algorithm::transport<without_receive_each>);
 static_assert(!algorithm::transport<without_receive_last>);
+static_assert(!algorithm::transport<without_has_room>);
 static_assert(!algorithm::transport<receives_nothing>);
 static_assert(!algorithm::transport<arrivals_that_do_not_tell>);
 static_assert(!algorithm::transport<too_few_slots>);

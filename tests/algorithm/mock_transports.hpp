@@ -105,6 +105,10 @@ class bulk_copy {
     store(x, place{0}, to);
   }
   bool receive_last() { return !group_.any(false); }
+  bool has_room() const { return true; }
+  void send_at_once(int step, const transport::tile& x, const place& values) {
+    send(step, x, values);
+  }
   bool release() { return !group_.any(false); }
   void close() { group_.sync(); }
 
@@ -184,6 +188,10 @@ class multimem {
     for (std::size_t i = 0; i < x.count; ++i) store(x.begin + i, theirs.folded[i]);
   }
   bool receive_last() { return true; }
+  bool has_room() const { return true; }
+  void send_at_once(int step, const transport::tile& x, const fragment_type& values) {
+    send(step, x, values);
+  }
   bool release() { return true; }
   void close() {}
 
@@ -285,6 +293,10 @@ class copy_engine {
 
   arrivals receive(const transport::tile& x) { return await(x); }
   bool receive_last() { return static_cast<bool>(await({})); }
+  bool has_room() const { return true; }
+  void send_at_once(int step, const transport::tile& x, const fragment_type& values) {
+    send(step, x, values);
+  }
   template <class TileOf>
   arrivals receive_each(TileOf /*tile_of*/) {
     return await({});

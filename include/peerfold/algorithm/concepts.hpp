@@ -48,7 +48,8 @@ using tile_of_rank = transport::tile (*)(int rank);
 /// what it would make of them. close() is called by all lanes, last, and releases the last receive.
 /// Where traits.publishes_writes, receive_last() is for a last message that carries nothing, behind
 /// another receive of the call and with close() next: it tells only lanes that wait whether it
-/// came, and holds nobody else up.
+/// came, and holds nobody else up. And has_room(), before any send(), says to all lanes alike
+/// whether the first message may go by send_at_once(), which is a send() that need not wait.
 template <class T>
 concept transport =
     requires(T& t, const transport::tile& x, int step, const typename T::fragment_type& values,
@@ -67,9 +68,12 @@ concept transport =
       t.close();
     } &&
     stl::constructible_from<bool, const typename T::arrivals&> &&
-    (!T::traits.publishes_writes || requires(T& t) {
-      { t.receive_last() } -> stl::same_as<bool>;
-    });
+    (!T::traits.publishes_writes ||
+     requires(T& t, const transport::tile& x, const typename T::fragment_type& values) {
+       { t.receive_last() } -> stl::same_as<bool>;
+       { t.has_room() } -> stl::same_as<bool>;
+       t.send_at_once(1, x, values);
+     });
 
 /// A transport that does the element work of a reduction over tiles of its own: load(x, load) is
 /// this rank's fragment; fold(x, mine, theirs, op, finish) the finished fragment; store(x, values,

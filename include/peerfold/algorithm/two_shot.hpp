@@ -78,9 +78,9 @@ PEERFOLD_HD bool all_reduce_one_tile(Context& c, Transport& t, const transport::
   const auto share_of = [&](int p) {
     return tiles.at(block, static_cast<uint32_t>(c.rank_after(p)));
   };
-  t.template send<false>(1, share_of(1), first);
+  t.send_at_once(1, share_of(1), first);
   PEERFOLD_UNROLL_BY(peers_at_once)
-  for (int p = 2; p < n; ++p) t.template send<false>(p, share_of(p), t.load(share_of(p), load));
+  for (int p = 2; p < n; ++p) t.send_at_once(p, share_of(p), t.load(share_of(p), load));
   t.commit();
   const auto x = tiles.at(block, static_cast<uint32_t>(c.rank()));
   const auto mine = t.load(x, load);

@@ -95,33 +95,23 @@ class store_flag
     start_ = keeps_numbers ? kept_.sent : c_.state().store[first_].sent;
   }
 
-  /// Whether a call may begin with send<false>(). The same for all lanes.
+  /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
+  /// 1 <= step < N, if it is a peer, as the message's tile number `piece`. Published by commit().
+  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values,
+                        uint32_t piece = 0) noexcept {
+    put<true>(step, x, values, piece);
+  }
+
+  /// Whether the first message of a call has room at the only peer, so that send_at_once() will do.
   [[nodiscard]] PEERFOLD_HD bool has_room() const noexcept {
     if constexpr (!keeps_numbers) return true;
     return has_credit(peer(0), kept_.sent + 1);
   }
 
-  /// Writes this rank's fragment of tile x into the ring of the rank `step` after it,
-  /// 1 <= step < N, if it is a peer, as the message's tile number `piece`. Published by commit().
-  /// With one peer send<false>() does not wait for room (whose code is longer than all else of a
-  /// call of one tile), so it is for the first message where has_room() says that it need not.
-  template <bool Waits = true>
-  PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values,
-                        uint32_t piece = 0) noexcept {
-    const int to = c_.rank_after(step);
-    if (!peers_.has(to)) return;
-    const uint64_t message = before(to).sent + commits_ + 1;
-    if constexpr (Waits || !keeps_numbers) {
-      if (!has_credit(to, message)) [[unlikely]] {
-        await_credit(to, message);
-        if (!ok_) return;
-      }
-    }
-    stl::byte* pack = c_.region(step) + offset(to, c_.rank()) + c_.layout().store_slot(message) +
-                      piece * piece_bytes(c_.group().width());
-    for_each_pack<fragment_type::packs>(
-        c_.group(), packs_of(x, pack_type::size),
-        [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
+  /// send(), with one peer without the wait for room, whose code is longer than all else of a call
+  /// of one tile.
+  PEERFOLD_HD void send_at_once(int step, const tile& x, const fragment_type& values) noexcept {
+    put<!keeps_numbers>(step, x, values, 0);
   }
 
   /// Publishes the message to every peer, and with it every plain write that a lane of the group
@@ -250,6 +240,25 @@ class store_flag
   }
 
  private:
+  template <bool Waits>
+  PEERFOLD_HD void put(int step, const tile& x, const fragment_type& values,
+                       uint32_t piece) noexcept {
+    const int to = c_.rank_after(step);
+    if (!peers_.has(to)) return;
+    const uint64_t message = before(to).sent + commits_ + 1;
+    if constexpr (Waits) {
+      if (!has_credit(to, message)) [[unlikely]] {
+        await_credit(to, message);
+        if (!ok_) return;
+      }
+    }
+    stl::byte* pack = c_.region(step) + offset(to, c_.rank()) + c_.layout().store_slot(message) +
+                      piece * piece_bytes(c_.group().width());
+    for_each_pack<fragment_type::packs>(
+        c_.group(), packs_of(x, pack_type::size),
+        [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
+  }
+
   /// Bytes that a slot has for each tile of a message.
   PEERFOLD_HD static constexpr uint32_t piece_bytes(int width) noexcept {
     return static_cast<uint32_t>(width * fragment_type::packs * pack_type::bytes);
