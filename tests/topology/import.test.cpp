@@ -138,6 +138,12 @@ TEST_CASE("NCCL's XML that is wrong is refused, with its place") {
            "</gpu></pci>\n<pci busid=\"2\"><gpu dev=\"1\">" + link_to("1", 2) + "</gpu></pci>" +
            end,
        "t:4:30: 2 links to \"1\", elsewhere 1");
+  says(begin + "<pci busid=\"1\"><gpu dev=\"0\">" + link_to("2", 1) +
+           "</gpu></pci>\n<pci busid=\"2\"><gpu dev=\"1\"/></pci>" + end,
+       "t:3:30: a link to \"2\", which does not have it");
+  says(linked(link_to("2", 1, "0x068000") + "</gpu></pci><pci busid=\"" + std::string(65, 'b') +
+              "\"><gpu dev=\"1\">"),
+       "t:4:62: busid=\"" + std::string(40, 'b') + "…\", too long");
   std::string deep;
   for (int i = 0; i < 100; ++i) deep += "<pci busid=\"b\">";
   for (int i = 0; i < 100; ++i) deep += "</pci>";
@@ -163,6 +169,11 @@ TEST_CASE("hwloc's distances between GPUs, switches and processors") {
   CHECK(pascal.at(0, 1).gbps == 40);
   CHECK(pascal.gpu_at(0).links_to_cpu == 2);
   CHECK(pascal.gpu_at(1).links_to_cpu == 0);
+
+  const graph bare = read(hwloc("15f9", 2,
+                                "<distances2 type=\"OSDev\" name=\"NVLinkBandwidth\"><indexes>30 "
+                                "31</indexes><u64values>0 40000 40000 0</u64values></distances2>"));
+  CHECK(bare.at(1, 0).links == 2);
 
   // Two GPUs at switches that no distance joins: those of a node are one fabric.
   const graph volta = read(hwloc(
@@ -192,10 +203,16 @@ TEST_CASE("hwloc's XML that is wrong is refused") {
             "t:4:2: distances of \"OSDev:77\", which is not there");
   ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>1 2 3</u64values>"),
             "t:4:2: 3 distances between 2 objects");
-  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 -5 0 0</u64values>"),
+  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 -5 -5 0</u64values>"),
             "t:4:2: \"-5\" is no distance");
-  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 9999999 0 0</u64values>"),
-            "t:4:2: 9999999 MB/s are no number of links of \"nvml0\"");
+  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 99999999999999999999 "
+                      "99999999999999999999 0</u64values>"),
+            "t:4:2: \"99999999999999999999\" is no distance");
+  ends_with(distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 25000 0 0</u64values>"),
+            "t:4:2: \"0\", but in the other direction \"25000\"");
+  ends_with(
+      distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 9999999 9999999 0</u64values>"),
+      "t:4:2: 9999999 MB/s are no number of links of \"nvml0\"");
 }
 
 TEST_CASE("a JSON has a pair for each GPU and each other one") {

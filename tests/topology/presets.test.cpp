@@ -78,7 +78,7 @@ TEST_CASE("links of the GPUs of each preset") {
     CHECK(g.at(0, gpus - 1).through_switch == true);
   }
   CHECK(preset("hgx-h200").at(0, 1).gbps == 18 * 26.5625);
-  CHECK(preset("hgx-b200").at(0, 1).gbps == 900);
+  CHECK(preset("hgx-b200").at(0, 1).gbps == 18 * 53.125);
   CHECK(preset("pcie-1").at(0, 3).path == path_kind::phb);
   CHECK(preset("pcie-2").at(0, 3).path == path_kind::phb);
   CHECK(preset("pcie-2").at(0, 4).path == path_kind::sys);

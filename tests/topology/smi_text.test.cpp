@@ -72,6 +72,17 @@ TEST_CASE("more links than a GPU has lead to switches, and two GPUs do not tell"
   const graph two = topology::read_smi_text(uniform(2, "NV12"));
   CHECK(two.at(0, 1).links == 12);
   CHECK_FALSE(two.at(0, 1).through_switch.has_value());
+  // Three of eight behind switches look like a mesh of three.
+  CHECK_FALSE(topology::read_smi_text(uniform(3, "NV6")).at(0, 1).through_switch.has_value());
+}
+
+TEST_CASE("NUMA nodes are read by their title") {
+  const graph g = topology::read_smi_text(
+      "GPU0 GPU1 CPU Affinity GPU NUMA ID\nGPU0 X PHB 0-7 5\nGPU1 PHB X 8-15 6\n");
+  CHECK_FALSE(g.gpu_at(0).numa_node.has_value());
+  const graph large =
+      topology::read_smi_text("GPU0 CPU Affinity NUMA Affinity\nGPU0 X 0-7 99999999999\n");
+  CHECK_FALSE(large.gpu_at(0).numa_node.has_value());
 }
 
 TEST_CASE("two islands are not all linked") {
@@ -94,6 +105,10 @@ TEST_CASE("colours, and what is left of them, are no part of a name") {
   CHECK(residue.size() == 2);
   CHECK(residue.gpu_at(0).name == "GPU0");
   CHECK(residue.gpu_at(1).name == "GPU1");
+  for (const std::string_view end : {"[0m[0m", "\x1b[0m\x1b[K", "\x1b[0m \x1b[K"}) {
+    const std::string text = "GPU0 GPU1" + std::string(end) + "\nGPU0 X PHB\nGPU1 PHB X\n";
+    CHECK(topology::read_smi_text(text).size() == 2);
+  }
 }
 
 TEST_CASE("without NVLinks in its legend a table says nothing of them") {
@@ -151,6 +166,12 @@ TEST_CASE("what is no such table is refused, with its place") {
        "t:2:8: \"NV99999999999\" is no cell of such a table");
   says("GPU0 GPU1\nGPU0 X NV4\nGPU1 SYS X\n", "t:3:6: SYS, but in the other direction NV4");
   says("GPU0 GPU1\nGPU0 X NV4\nGPU1 OK X\n", "t:3:6: OK among cells of another table");
+  says("GPU0 GPU1?\nGPU0 X PHB\n", "t:1:6: \"GPU1?\" is no name of a GPU");
+  says("GPU0 n\x01 n\x01\n", "t:1:9: a second column of n?");
+  says("GPU0 n\nGPU0 X SYS\nn SYS X\nn SYS X\n", "t:4:1: a second row of n");
+  std::string columns = "GPU0";
+  for (int i = 0; i < 300'000; ++i) columns += " n" + std::to_string(i);
+  says(columns, "t:1:" + std::to_string(columns.find(" n1023") + 2) + ": more than 1024 columns");
   std::string many;
   for (int i = 0; i < 1000; ++i) many += "GPU" + std::to_string(i) + " ";
   says(many, "t:1:" + std::to_string(many.find("GPU256") + 1) + ": more than 256 GPUs");

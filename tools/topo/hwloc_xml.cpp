@@ -30,7 +30,7 @@ class hwloc_reader {
   graph read() {
     const pugi::xml_node topology = xml_.root();
     if (std::string_view(topology.name()) != "topology") {
-      throw xml_.wrong(topology, "the root is <" + std::string(topology.name()) +
+      throw xml_.wrong(topology, "the root is <" + shortened(topology.name()) +
                                      ">; a topology of hwloc begins with <topology>");
     }
     visit(topology, gpu{}, nullptr, 0);
@@ -49,9 +49,12 @@ class hwloc_reader {
         }
       }
     }
-    for (const pugi::xml_node distances : topology.children("distances2hetero")) {
-      if (std::string_view(distances.attribute("name").value()) == "NVLinkBandwidth") {
-        join_by_links(result, distances);
+    // Between objects of one type, and of several.
+    for (const char* const kind : {"distances2", "distances2hetero"}) {
+      for (const pugi::xml_node distances : topology.children(kind)) {
+        if (std::string_view(distances.attribute("name").value()) == "NVLinkBandwidth") {
+          join_by_links(result, distances);
+        }
       }
     }
     peerfold::topology::join_through_switches(result);
@@ -113,7 +116,13 @@ class hwloc_reader {
     return {};
   }
 
-  static void add_bridge(const pugi::xml_node& at, gpu& below) {
+  void add_bridge(const pugi::xml_node& at, gpu& below) const {
+    for (const char* const name : {"bridge_pci", "pci_busid"}) {
+      const std::string_view value = at.attribute(name).value();
+      if (value.size() > longest_name) {
+        throw xml_.wrong(at, std::string(name) + "=" + quoted(value) + ", too long");
+      }
+    }
     if (std::string_view(at.attribute("bridge_type").value()).starts_with("0-")) {
       below.host_bridge = at.attribute("bridge_pci").value();
       below.bridges.clear();
@@ -126,6 +135,9 @@ class hwloc_reader {
                     int depth) {
     found_gpu device{.what = above, .number = -1, .ids = {}};
     device.what.bus_id = at.attribute("pci_busid").value();
+    if (device.what.bus_id.size() > longest_name) {
+      throw xml_.wrong(at, "pci_busid=" + quoted(device.what.bus_id) + ", too long");
+    }
     if (id) device.ids.push_back(*id);
     visit(at, above, &device, depth + 1);
     if (device.number < 0) return;
@@ -173,14 +185,12 @@ class hwloc_reader {
   }
 
   object object_of(const pugi::xml_node& distances, std::string_view word) const {
-    const std::size_t colon = word.find(':');
-    long long id = 0;
-    const char* const end = word.data() + word.size();
-    if (colon == std::string_view::npos ||
-        std::from_chars(word.data() + colon + 1, end, id).ptr != end || !objects_.contains(id)) {
+    // "OSDev:30", or, between objects of one type, "30".
+    const auto id = whole_number(word.substr(word.find(':') + 1));
+    if (!id || !objects_.contains(*id)) {
       throw xml_.wrong(distances, "distances of " + quoted(word) + ", which is not there");
     }
-    return objects_.at(id);
+    return objects_.at(*id);
   }
 
   void join_by_links(graph& result, const pugi::xml_node& distances) {
@@ -194,16 +204,25 @@ class hwloc_reader {
                                       std::to_string(ends.size()) + " objects");
     }
     for (std::size_t a = 0; a < ends.size(); ++a) {
+      for (std::size_t b = 0; b < a; ++b) {
+        if (ends[a].what == object::gpu && ends[b].what == object::gpu &&
+            values[a * ends.size() + b] != values[b * ends.size() + a]) {
+          throw xml_.wrong(distances, quoted(values[a * ends.size() + b]) +
+                                          ", but in the other direction " +
+                                          quoted(values[b * ends.size() + a]));
+        }
+      }
+    }
+    for (std::size_t a = 0; a < ends.size(); ++a) {
       if (ends[a].what != object::gpu) continue;
       for (std::size_t b = 0; b < ends.size(); ++b) {
         if (a == b) continue;  // hwloc's mark for an object and itself
         const std::string_view word = values[a * ends.size() + b];
-        long long megabytes = 0;
-        const char* const end = word.data() + word.size();
-        if (std::from_chars(word.data(), end, megabytes).ptr != end || megabytes < 0) {
+        const auto megabytes = whole_number(word);
+        if (!megabytes || *megabytes < 0) {
           throw xml_.wrong(distances, quoted(word) + " is no distance");
         }
-        join(result, distances, ends[a], ends[b], static_cast<double>(megabytes) / 1000);
+        join(result, distances, ends[a], ends[b], static_cast<double>(*megabytes) / 1000);
       }
     }
   }
@@ -244,12 +263,19 @@ class hwloc_reader {
     return static_cast<int>(links);
   }
 
+  // Of GPUs of an unknown kind too, whose links cannot be counted.
   void rate_by_switches(graph& result) const {
+    const auto rate = [&](int k) {
+      const auto found = to_switches_.find(k);
+      return found == to_switches_.end() ? 0.0 : found->second;
+    };
     for (int i = 0; i < result.size(); ++i) {
       for (int j = 0; j < result.size(); ++j) {
+        const double gbps = std::min(rate(i), rate(j));
+        if (i == j || gbps == 0) continue;
         connection& c = result.at(i, j);
-        if (i == j || c.through_switch != true) continue;
-        c.gbps = std::min(to_switches_.at(i), to_switches_.at(j));
+        if (c.through_switch != true) c = {path_kind::nvlink, {}, true, {}, c.peer_access};
+        c.gbps = gbps;
       }
     }
   }

@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "xml.hpp"
+
 namespace topo {
 
 graph import_topology(const source_text& source) {
@@ -12,8 +14,8 @@ graph import_topology(const source_text& source) {
   const std::size_t first = text.find_first_not_of(" \t\r\n\v\f");
   if (first == std::string_view::npos) throw source.wrong(0, "empty");
   if (text[first] == '<') {
-    // The element that begins the document stands behind declarations and comments.
-    if (text.find("<topology") != std::string_view::npos) return import_hwloc(source);
+    const xml_source parsed(source);
+    if (std::string_view(parsed.root().name()) == "topology") return import_hwloc(source);
     return import_nccl(source);
   }
   try {

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "import.hpp"
@@ -28,13 +29,13 @@ class nccl_reader {
   graph read() {
     const pugi::xml_node system = xml_.root();
     if (std::string_view(system.name()) != "system") {
-      throw xml_.wrong(system, "the root is <" + std::string(system.name()) +
+      throw xml_.wrong(system, "the root is <" + shortened(system.name()) +
                                    ">; a topology of NCCL begins with <system>");
     }
     int cpus = 0;
     for (const pugi::xml_node cpu : system.children("cpu")) {
       gpu above;
-      if (const auto numa = xml_.number(cpu, "numaid"); numa && *numa >= 0) {
+      if (const auto numa = xml_.number(cpu, "numaid"); numa && *numa >= 0 && *numa < 1024) {
         above.numa_node = static_cast<int>(*numa);
       }
       above.host_bridge = "cpu" + std::to_string(cpus++);
@@ -60,6 +61,7 @@ class nccl_reader {
     for (const pugi::xml_node pci : parent.children("pci")) {
       const std::string bus = lower(pci.attribute("busid").value());
       if (bus.empty()) throw xml_.wrong(pci, "<pci> without busid");
+      if (bus.size() > longest_name) throw xml_.wrong(pci, "busid=" + quoted(bus) + ", too long");
       const pugi::xml_node marked = pci.child("gpu");
       const std::string_view kind = pci.attribute("class").value();
       if (marked || kind.starts_with(class_of_gpus)) {
@@ -122,12 +124,25 @@ class nccl_reader {
   // Links stand at both ends: not added up. What a file does not say at either end is unknown.
   void join_by_links(graph& result) const {
     std::vector<bool> says(gpus_.size());
+    std::map<std::pair<int, int>, pugi::xml_node> claims;
     for (int i = 0; i < result.size(); ++i) {
       const pugi::xml_node& marked = marked_[static_cast<std::size_t>(i)];
       says[static_cast<std::size_t>(i)] = static_cast<bool>(marked);
       for (const pugi::xml_node link : marked.children("nvlink")) {
-        if (!add_link(result, i, link)) says[static_cast<std::size_t>(i)] = false;
+        if (!add_link(result, i, link, claims)) says[static_cast<std::size_t>(i)] = false;
       }
+      int links = result.gpu_at(i).links_to_switches + result.gpu_at(i).links_to_cpu;
+      for (const auto& [ends, link] : claims) {
+        if (ends.first == i) links += *result.at(i, ends.second).links;
+      }
+      if (links > most_links) {
+        throw xml_.wrong(marked, "more than " + std::to_string(most_links) + " links of one GPU");
+      }
+    }
+    for (const auto& [ends, link] : claims) {
+      if (claims.contains({ends.second, ends.first})) continue;
+      throw xml_.wrong(link, "a link to " + quoted(result.gpu_at(ends.second).bus_id) +
+                                 ", which does not have it");
     }
     for (int i = 0; i < result.size(); ++i) {
       for (int j = 0; j < result.size(); ++j) {
@@ -139,7 +154,8 @@ class nccl_reader {
   }
 
   // False where a GPU is said to be linked to itself, which tells nothing of where its links end.
-  bool add_link(graph& result, int from, const pugi::xml_node& link) const {
+  bool add_link(graph& result, int from, const pugi::xml_node& link,
+                std::map<std::pair<int, int>, pugi::xml_node>& claims) const {
     gpu& g = result.gpu_at(from);
     const std::string target = lower(link.attribute("target").value());
     const long long count = xml_.number(link, "count").value_or(0);
@@ -163,6 +179,9 @@ class nccl_reader {
       return true;
     }
     const int to = static_cast<int>(other - result.gpus().begin());
+    if (!claims.emplace(std::pair{from, to}, link).second) {
+      throw xml_.wrong(link, "a second <nvlink> to " + quoted(target));
+    }
     for (const auto& [a, b] : {std::pair{from, to}, std::pair{to, from}}) {
       connection& c = result.at(a, b);
       if (c.links && *c.links != links) {

@@ -10,6 +10,8 @@
 #include <ostream>
 #include <vector>
 
+#include "source_text.hpp"
+
 namespace topo {
 namespace {
 
@@ -42,7 +44,7 @@ void print_matrix(std::ostream& out, const graph& g, const Cell& cell) {
   std::size_t width = 4;
   std::size_t name_width = 0;
   for (int i = 0; i < g.size(); ++i) {
-    name_width = std::max(name_width, g.gpu_at(i).name.size());
+    name_width = std::max(name_width, shortened(g.gpu_at(i).name).size());
     for (int j = 0; j < g.size(); ++j) width = std::max(width, cell(g.at(i, j)).size());
   }
   const auto padded = [](std::string text, std::size_t to) {
@@ -54,7 +56,8 @@ void print_matrix(std::ostream& out, const graph& g, const Cell& cell) {
   head.erase(head.find_last_not_of(' ') + 1);
   out << head << '\n';
   for (int i = 0; i < g.size(); ++i) {
-    std::string line = padded(std::to_string(i), 4) + padded(g.gpu_at(i).name, name_width) + "  ";
+    std::string line =
+        padded(std::to_string(i), 4) + padded(shortened(g.gpu_at(i).name), name_width) + "  ";
     for (int j = 0; j < g.size(); ++j) line += padded(cell(g.at(i, j)), width + 1);
     line.erase(line.find_last_not_of(' ') + 1);
     out << line << '\n';
@@ -73,7 +76,7 @@ std::string escaped(const std::string& text) {
       case '<': safe += "&lt;"; break;
       case '>': safe += "&gt;"; break;
       case '&': safe += "&amp;"; break;
-      default: safe += static_cast<unsigned char>(c) < ' ' ? '?' : c;
+      default: safe += c >= ' ' && c <= '~' ? c : '?';  // a name may be of any bytes
     }
   }
   return safe;
@@ -84,13 +87,14 @@ std::string escaped(const std::string& text) {
 void print_tables(std::ostream& out, const graph& g, const std::string& source) {
   const auto all = g.all_linked();
   out << source << ": " << g.size() << (g.size() == 1 ? " GPU" : " GPUs")
-      << (!all   ? ", NVLinks unknown"
-          : *all ? ", all joined by NVLinks"
-                 : ", not all joined by NVLinks")
+      << (g.size() < 2 ? ""
+          : !all       ? ", NVLinks unknown"
+          : *all       ? ", all joined by NVLinks"
+                       : ", not all joined by NVLinks")
       << "\n\n";
   print_matrix(out, g, cell_of);
   out << "\nNV#: so many NVLinks, NV#s: through switches; PIX, PXB, PHB, NODE, SYS: over PCIe, as "
-         "nvidia-smi has it; ?: the source does not say\n";
+         "nvidia-smi has it; peer, no peer: peer access; ?: the source does not say\n";
   const auto is_rated = [&] {
     for (int i = 0; i < g.size(); ++i) {
       for (int j = 0; j < g.size(); ++j) {
@@ -194,13 +198,25 @@ void draw_svg(std::ostream& out, const graph& g, const std::string& source) {
         "stroke=\"#385\"/>\n<text x=\"%.1f\" y=\"%.1f\">NVSwitches</text>\n",
         middle - 55, middle - 20, middle, middle + 5);
   }
+  std::vector<int> nodes;
+  for (const gpu& each : g.gpus()) {
+    if (each.numa_node) nodes.push_back(*each.numa_node);
+  }
+  std::ranges::sort(nodes);
+  nodes.erase(std::ranges::unique(nodes).begin(), nodes.end());
+  const auto colour_of = [&](const gpu& each) {
+    constexpr std::array colours{"#cdf", "#fdc", "#dfc", "#fcf", "#cff", "#ffc", "#ddd", "#fcc"};
+    if (!each.numa_node) return "#fff";
+    const auto at = std::ranges::find(nodes, *each.numa_node) - nodes.begin();
+    return colours[static_cast<std::size_t>(at) % colours.size()];
+  };
   for (int i = 0; i < n; ++i) {
     const auto at = place(i);
     const gpu& each = g.gpu_at(i);
     draw(
         "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"19\" fill=\"%s\" stroke=\"#346\"/>\n"
         "<text x=\"%.1f\" y=\"%.1f\">%d</text>\n",
-        at[0], at[1], each.numa_node.value_or(0) % 2 == 0 ? "#cdf" : "#fdc", at[0], at[1] + 5, i);
+        at[0], at[1], colour_of(each), at[0], at[1] + 5, i);
   }
   out << "<text x=\"" << middle << "\" y=\"" << 2 * middle + 10 << "\">" << escaped(source)
       << "; solid: NVLinks, dashed: PCIe; colours: NUMA nodes</text>\n</svg>\n";

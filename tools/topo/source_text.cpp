@@ -24,6 +24,11 @@ source_text source_text::read(const std::string& path) {
       throw bad_source(path + ":1:1: larger than 16 MiB; a topology is not");
     }
   }
+  if (file.bad()) throw bad_source(path + ": " + std::strerror(errno));
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
+    throw bad_source(path + ":1:1: UTF-16; save it as UTF-8");
+  }
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // the mark of UTF-8
   return {path, std::move(text)};
 }
 
@@ -36,11 +41,13 @@ bad_source source_text::wrong(std::size_t offset, const std::string& why) const 
   return bad_source(name_ + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + why);
 }
 
-std::string quoted(std::string_view text) {
+std::string shortened(std::string_view text) {
   constexpr std::size_t most = 40;
-  std::string shown = "\"";
+  std::string shown;
   for (const char c : text.substr(0, most)) shown += c >= ' ' && c <= '~' ? c : '?';
-  return shown + (text.size() > most ? "…\"" : "\"");
+  return shown + (text.size() > most ? "…" : "");
 }
+
+std::string quoted(std::string_view text) { return '"' + shortened(text) + '"'; }
 
 }  // namespace topo

@@ -33,7 +33,11 @@ class source_text {
   std::string text_;
 };
 
-// At most 40 characters that a terminal shows, between quotes.
+// At most 40 characters that a terminal shows, and the same between quotes.
+std::string shortened(std::string_view text);
 std::string quoted(std::string_view text);
+
+// The longest name of a device that is taken.
+inline constexpr std::size_t longest_name = 64;
 
 }  // namespace topo

@@ -1,16 +1,27 @@
 // XML with the place of everything in its text.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <optional>
 #include <pugixml.hpp>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "source_text.hpp"
 
 namespace topo {
+
+// The whole number that a text is; nothing if it is none, or too large.
+inline std::optional<long long> whole_number(std::string_view text) {
+  long long value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, value);
+  if (failure != std::errc{} || stop != end) return {};
+  return value;
+}
 
 class xml_source {
  public:
@@ -33,11 +44,8 @@ class xml_source {
   std::optional<long long> number(const pugi::xml_node& node, const char* name) const {
     const std::string_view text = node.attribute(name).value();
     if (text.empty()) return {};
-    long long value = 0;
-    const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failure != std::errc{} || stop != text.data() + text.size()) {
-      throw wrong(node, std::string(name) + "=" + quoted(text) + " is no whole number");
-    }
+    const auto value = whole_number(text);
+    if (!value) throw wrong(node, std::string(name) + "=" + quoted(text) + " is no whole number");
     return value;
   }
 

@@ -67,16 +67,16 @@ struct connection {
 };
 
 /// A GPU's number of NVLinks at most, by compute capability, and what one carries each way, in 1e9
-/// bytes/s (as `nvidia-smi nvlink --status` has it). 0: none known.
+/// bytes/s (as `nvidia-smi nvlink --status` has it, but for P100: as described). 0: none known.
 struct nvlink_generation {
   int links = 0;
   double gbps = 0;
 
   [[nodiscard]] static constexpr nvlink_generation of(int sm) noexcept {
-    if (sm >= 100) return {18, 50.0};
-    if (sm >= 90) return {18, 26.5625};
+    if (sm >= 100 && sm < 110) return {18, 53.125};
+    if (sm == 90) return {18, 26.5625};
     if (sm == 80) return {12, 25.0};
-    if (sm == 70 || sm == 72) return {6, 25.78125};
+    if (sm == 70) return {6, 25.78125};
     if (sm == 60) return {4, 20.0};
     return {};
   }

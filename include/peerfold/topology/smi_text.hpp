@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -44,6 +46,7 @@ class smi_reader {
 
  private:
   enum class table { unknown, paths, access };
+  static constexpr std::size_t most_columns = 1024;
 
   /// A cell between two GPUs.
   struct cell {
@@ -74,8 +77,12 @@ class smi_reader {
         ++at;
         continue;
       }
+      if (const std::size_t length = escape_at(line, at)) {
+        at += length;
+        continue;
+      }
       const std::size_t begin = at;
-      while (at < line.size() && !is_blank(line[at])) ++at;
+      while (at < line.size() && !is_blank(line[at]) && escape_at(line, at) == 0) ++at;
       const std::string_view word = without_colours(line.substr(begin, at - begin));
       if (!word.empty()) words_.push_back({word, static_cast<int>(begin) + 1});
     }
@@ -86,23 +93,30 @@ class smi_reader {
     return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
   }
 
-  /// Without the codes ESC [ … m at either end, whose ESC may have been lost on the way.
+  /// The length of a control sequence, ESC [ … letter, that begins there; 0: none.
+  [[nodiscard]] static std::size_t escape_at(std::string_view line, std::size_t begin) noexcept {
+    if (line.substr(begin, 2) != "\x1b[") return 0;
+    std::size_t at = begin + 2;
+    while (at < line.size() && (is_digit(line[at]) || line[at] == ';' || line[at] == '?')) ++at;
+    return at < line.size() && line[at] >= '@' && line[at] <= '~' ? at + 1 - begin : 0;
+  }
+
+  /// Without what is left of colours, [ … m at either end, whose ESC was lost on the way.
   [[nodiscard]] static std::string_view without_colours(std::string_view word) noexcept {
-    constexpr char escape = '\x1b';
-    const auto code_at = [&](std::size_t begin) -> std::size_t {  // its length; 0: none
-      std::size_t at = begin;
-      if (at < word.size() && word[at] == escape) ++at;
-      if (at >= word.size() || word[at] != '[') return 0;
-      ++at;
-      while (at < word.size() && (is_digit(word[at]) || word[at] == ';')) ++at;
-      return at < word.size() && word[at] == 'm' ? at + 1 - begin : 0;
+    const auto length_of = [](std::string_view text) -> std::size_t {
+      std::size_t at = 1;
+      if (text.empty() || text[0] != '[') return 0;
+      while (at < text.size() && (is_digit(text[at]) || text[at] == ';')) ++at;
+      return at < text.size() && text[at] == 'm' ? at + 1 : 0;
     };
-    while (const std::size_t length = code_at(0)) word.remove_prefix(length);
-    for (std::size_t at = 0; at < word.size(); ++at) {
-      const std::size_t length = code_at(at);
-      if (length != 0 && at + length == word.size()) return word.substr(0, at);
+    while (const std::size_t length = length_of(word)) word.remove_prefix(length);
+    for (;;) {
+      const std::size_t last = word.rfind('[');
+      if (last == std::string_view::npos || length_of(word.substr(last)) != word.size() - last) {
+        return word;
+      }
+      word = word.substr(0, last);
     }
-    return word;
   }
   [[nodiscard]] static bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
@@ -137,7 +151,13 @@ class smi_reader {
       for (std::size_t w = 0; w < words_.size() && !is_title(w); ++w) {
         const std::string_view device = words_[w].text;
         if (std::ranges::find(devices_, device) != devices_.end()) {
-          return wrong(words_[w].column, {"a second column of ", device});
+          return wrong(words_[w].column, {"a second column of ", printable(device)});
+        }
+        if (device.starts_with("GPU") && !is_gpu(device)) {
+          return wrong(words_[w].column, {"\"", printable(device), "\" is no name of a GPU"});
+        }
+        if (devices_.size() == most_columns) {
+          return wrong(words_[w].column, {"more than ", most_columns, " columns"});
         }
         if (is_gpu(device)) gpus_.push_back(devices_.size());
         devices_.push_back(device);
@@ -145,12 +165,21 @@ class smi_reader {
           return wrong(words_[w].column, {"more than ", most_gpus, " GPUs"});
         }
       }
+      note_titles();
     }
     if (!devices_.empty()) return {};
     return titled ? wrong(1, {"affinities alone, without columns of GPUs: it does not say what "
                               "joins them"})
                   : wrong(1, {"no line that begins with the columns GPU0, GPU1, …: this is not the "
                               "text of nvidia-smi topo -m, -mp or -p2p"});
+  }
+  /// Where a row has its NUMA node: behind its CPUs, where the titles say so.
+  void note_titles() {
+    const std::size_t w = devices_.size();
+    if (w + 3 < words_.size() && words_[w].text == "CPU" && words_[w + 2].text == "NUMA" &&
+        words_[w + 3].text == "Affinity") {
+      numa_word_ = w + 2;
+    }
   }
   /// Whether word w of a line may be the name of a column: no cell, nor an end of a title.
   [[nodiscard]] bool is_device(std::size_t w) const noexcept {
@@ -178,20 +207,22 @@ class smi_reader {
     const std::size_t n = gpus_.size();
     cells_.resize(n * n);
     numa_.resize(n);
-    std::vector<bool> seen(n);
+    std::vector<bool> seen(devices_.size());
     while (next_line() && !words_.empty()) {
       const auto found = std::ranges::find(devices_, words_[0].text);
       if (found == devices_.end()) break;  // a legend without a blank line before it
       const auto device = static_cast<std::size_t>(found - devices_.begin());
+      if (seen[device]) {
+        return wrong(words_[0].column, {"a second row of ", printable(words_[0].text)});
+      }
+      seen[device] = true;
       const auto at = std::ranges::find(gpus_, device);
       if (at == gpus_.end()) continue;  // what joins a NIC is not asked for
       const auto i = static_cast<std::size_t>(at - gpus_.begin());
-      if (seen[i]) return wrong(words_[0].column, {"a second row of ", words_[0].text});
-      seen[i] = true;
       if (error reason = read_row(i)) return reason;
     }
     for (std::size_t i = 0; i < n; ++i) {
-      if (seen[i]) continue;
+      if (seen[gpus_[i]]) continue;
       return wrong(1, {"the rows end without that of ", devices_[gpus_[i]]});
     }
     do {
@@ -245,12 +276,8 @@ class smi_reader {
         return wrong(word.column, {word.text, ", but in the other direction ", back.text});
       }
     }
-    const std::size_t numa = devices_.size() + 2;  // behind the CPUs
-    if (numa < words_.size()) {
-      int node = 0;
-      const std::string_view word = words_[numa].text;
-      const char* const end = word.data() + word.size();
-      if (std::from_chars(word.data(), end, node).ptr == end) numa_[i] = node;
+    if (numa_word_ != 0 && numa_word_ - 1 < words_.size() - 1) {
+      numa_[i] = number_after(words_[numa_word_].text, "");
     }
     return {};
   }
@@ -290,19 +317,22 @@ class smi_reader {
     return std::ranges::any_of(cells_, [](const cell& c) { return c.links > 0; });
   }
 
-  /// Whether GPU i's links lead to switches: its cells add up to more than it can have. A lone
-  /// other GPU may be at the end of links or behind a switch.
+  /// Whether GPU i's links lead to switches, as far as cells tell. Cells that add up to more than a
+  /// GPU can have: they do. Cells that differ: they do not, since behind switches all peers have
+  /// all links. The same for each peer may be either, but for four links in a mesh of four.
   [[nodiscard]] std::optional<bool> goes_through_switch(std::size_t i) const {
     const std::size_t n = gpus_.size();
-    int sum = 0;
-    std::size_t linked = 0;
-    for (std::size_t j = 0; j < n; ++j) {
-      sum += cells_[i * n + j].links;
-      linked += cells_[i * n + j].links > 0 ? 1 : 0;
+    const int first = cells_[i * n + (i == 0 ? 1 : 0)].links;
+    for (std::size_t k = 0; k < n; ++k) {
+      int sum = 0;
+      for (std::size_t j = 0; j < n; ++j) sum += cells_[k * n + j].links;
+      if (sum > most_links && cells_[i * n + k].links + (i == k ? 1 : 0) > 0) return true;
     }
-    if (sum > most_links) return true;
-    if (n == 2) return {};
-    return false;
+    for (std::size_t j = 0; j < n; ++j) {
+      if (j != i && cells_[i * n + j].links != first) return false;
+    }
+    if (n == 4 && first == 4) return false;
+    return {};
   }
 
   std::string_view rest_;
@@ -315,14 +345,16 @@ class smi_reader {
   std::vector<cell> cells_;                ///< between GPUs, row by row
   std::vector<std::optional<int>> numa_;
   table table_ = table::unknown;
+  std::size_t numa_word_ = 0;  ///< of a row; 0: not there
   bool has_legend_ = false;
   bool explains_links_ = false;
 };
 
 }  // namespace detail
 
-/// The graph that such a text describes; `name` stands for it in messages. Refused, with the name,
-/// the line and the column: what is no such text, is cut off, or contradicts itself.
+/// The graph that such a text describes; of tables of -p2p those of reads (r) and writes (w), as
+/// the text does not tell them from others; `name` stands for it in messages. Refused, with the
+/// name, the line and the column: what is no such text, is cut off, or contradicts itself.
 [[nodiscard]] inline outcome<graph> read_smi_text(std::string_view text,
                                                   std::string_view name = "topology") {
   graph result;
