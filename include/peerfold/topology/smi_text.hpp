@@ -238,8 +238,8 @@ class smi_reader {
     const std::size_t n = gpus_.size();
     for (std::size_t d = 0; d < devices_.size(); ++d) {
       if (d + 1 >= words_.size()) {
-        return wrong(end_column_,
-                     {"the row of ", words_[0].text, " ends before the column of ", devices_[d]});
+        return wrong(end_column_, {"the row of ", words_[0].text, " ends before the column of ",
+                                   printable(devices_[d])});
       }
       const smi_word& word = words_[d + 1];
       auto found = read_cell(word.text);
@@ -276,7 +276,7 @@ class smi_reader {
         return wrong(word.column, {word.text, ", but in the other direction ", back.text});
       }
     }
-    if (numa_word_ != 0 && numa_word_ - 1 < words_.size() - 1) {
+    if (numa_word_ != 0 && numa_word_ < words_.size()) {
       numa_[i] = number_after(words_[numa_word_].text, "");
     }
     return {};
