@@ -28,11 +28,7 @@ class hwloc_reader {
   explicit hwloc_reader(const source_text& source) : xml_(source) {}
 
   graph read() {
-    const pugi::xml_node topology = xml_.root();
-    if (std::string_view(topology.name()) != "topology") {
-      throw xml_.wrong(topology, "the root is <" + shortened(topology.name()) +
-                                     ">; a topology of hwloc begins with <topology>");
-    }
+    const pugi::xml_node topology = xml_.root("topology", "hwloc");
     visit(topology, gpu{}, nullptr, 0);
     if (gpus_.empty()) throw xml_.wrong(topology, "no GPU: no object nvml0, nvml1, … or cuda0, …");
     std::ranges::sort(gpus_, {}, &found_gpu::number);
@@ -42,13 +38,7 @@ class hwloc_reader {
       gpus.push_back(gpus_[i].what);
     }
     graph result(std::move(gpus));
-    for (int i = 0; i < result.size(); ++i) {
-      for (int j = 0; j < result.size(); ++j) {
-        if (i != j) {
-          result.at(i, j).path = peerfold::topology::pcie_path(result.gpu_at(i), result.gpu_at(j));
-        }
-      }
-    }
+    peerfold::topology::join_over_pcie(result);
     // Between objects of one type, and of several.
     for (const char* const kind : {"distances2", "distances2hetero"}) {
       for (const pugi::xml_node distances : topology.children(kind)) {

@@ -27,11 +27,7 @@ class nccl_reader {
   explicit nccl_reader(const source_text& source) : xml_(source) {}
 
   graph read() {
-    const pugi::xml_node system = xml_.root();
-    if (std::string_view(system.name()) != "system") {
-      throw xml_.wrong(system, "the root is <" + shortened(system.name()) +
-                                   ">; a topology of NCCL begins with <system>");
-    }
+    const pugi::xml_node system = xml_.root("system", "NCCL");
     int cpus = 0;
     for (const pugi::xml_node cpu : system.children("cpu")) {
       gpu above;
@@ -46,7 +42,7 @@ class nccl_reader {
     }
     number_by_dev();
     graph result(gpus_);
-    join_by_pcie(result);
+    peerfold::topology::join_over_pcie(result);
     join_by_links(result);
     peerfold::topology::join_through_switches(result);
     peerfold::topology::rate_links(result);
@@ -109,16 +105,6 @@ class nccl_reader {
     }
     gpus_ = std::move(gpus);
     marked_ = std::move(marked);
-  }
-
-  void join_by_pcie(graph& result) const {
-    for (int i = 0; i < result.size(); ++i) {
-      for (int j = 0; j < result.size(); ++j) {
-        if (i != j) {
-          result.at(i, j).path = peerfold::topology::pcie_path(result.gpu_at(i), result.gpu_at(j));
-        }
-      }
-    }
   }
 
   // Links stand at both ends: not added up. What a file does not say at either end is unknown.

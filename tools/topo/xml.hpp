@@ -35,6 +35,14 @@ class xml_source {
 
   pugi::xml_node root() const { return document_.document_element(); }
 
+  // The same, which a topology of `maker` calls `name`.
+  pugi::xml_node root(const std::string& name, const std::string& maker) const {
+    const pugi::xml_node found = root();
+    if (found.name() == name) return found;
+    throw wrong(found, "the root is <" + shortened(found.name()) + ">; a topology of " + maker +
+                           " begins with <" + name + ">");
+  }
+
   bad_source wrong(const pugi::xml_node& at, const std::string& why) const {
     return source_.wrong(static_cast<std::size_t>(std::max<std::ptrdiff_t>(at.offset_debug(), 0)),
                          why);

@@ -152,6 +152,15 @@ class graph {
   return a.numa_node == b.numa_node ? path_kind::node : path_kind::sys;
 }
 
+/// Puts down the way over PCIe between each two GPUs whose bridges are known; links come after it.
+inline void join_over_pcie(graph& g) {
+  for (int i = 0; i < g.size(); ++i) {
+    for (int j = 0; j < g.size(); ++j) {
+      if (i != j) g.at(i, j).path = pcie_path(g.gpu_at(i), g.gpu_at(j));
+    }
+  }
+}
+
 /// Joins all GPUs that have links to switches: the switches of a node reach each other's GPUs, with
 /// all the links that both ends have.
 inline void join_through_switches(graph& g) {

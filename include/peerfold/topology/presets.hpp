@@ -36,11 +36,10 @@ inline graph gpus_in_sockets(int count, int sm, int to_socket) {
                     .bridges = {"bridge " + std::to_string(i)}});
   }
   graph g{std::move(gpus)};
+  join_over_pcie(g);
   for (int i = 0; i < count; ++i) {
     for (int j = 0; j < count; ++j) {
-      if (i == j) continue;
-      g.at(i, j).path = pcie_path(g.gpu_at(i), g.gpu_at(j));
-      g.at(i, j).links = 0;
+      if (i != j) g.at(i, j).links = 0;
     }
   }
   return g;
