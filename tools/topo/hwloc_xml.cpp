@@ -34,7 +34,7 @@ class hwloc_reader {
     std::ranges::sort(gpus_, {}, &found_gpu::number);
     std::vector<gpu> gpus;
     for (std::size_t i = 0; i < gpus_.size(); ++i) {
-      for (const long long id : gpus_[i].ids) objects_[id] = {object::gpu, static_cast<int>(i)};
+      for (const long long id : gpus_[i].ids) objects_[id] = {object::gpu, static_cast<int>(i), {}};
       gpus.push_back(gpus_[i].what);
     }
     graph result(std::move(gpus));
@@ -55,7 +55,8 @@ class hwloc_reader {
  private:
   struct object {
     enum kind { gpu, nvswitch, cpu, other } what = other;
-    int index = 0;  // of a GPU
+    int index = 0;       // of a GPU
+    std::string bus_id;  // of a switch
   };
   struct found_gpu {
     gpu what;
@@ -82,7 +83,7 @@ class hwloc_reader {
         add_bridge(at, below);
       } else if (type == "PCIDev") {
         if (std::string_view(at.attribute("subtype").value()) == "NVSwitch") {
-          what.what = object::nvswitch;
+          what = {object::nvswitch, 0, at.attribute("pci_busid").value()};
         }
         visit_device(at, below, id, depth);
         continue;
@@ -228,14 +229,17 @@ class hwloc_reader {
         c.links = 0;
         return;
       }
-      c = {path_kind::nvlink, links, false, gbps, c.peer_access};
+      c.path = path_kind::nvlink;
+      c.links = links;
+      c.through_switch = false;
+      c.gbps = gbps;
     } else if (gbps > 0 && to.what == object::cpu) {
       g.links_to_cpu += links.value_or(0);
     } else if (gbps > 0 && to.what == object::nvswitch) {
-      g.links_to_switches += links.value_or(0);
+      g.ports.push_back({result.nvswitch_at(to.bus_id), links.value_or(0)});
       to_switches_[from.index] += gbps;
     }
-    if (g.links_to_cpu + g.links_to_switches > most_links) {
+    if (g.links_to_cpu + g.links_to_switches() > most_links) {
       throw xml_.wrong(distances,
                        "more than " + std::to_string(most_links) + " links of " + quoted(g.name));
     }
@@ -264,7 +268,11 @@ class hwloc_reader {
         const double gbps = std::min(rate(i), rate(j));
         if (i == j || gbps == 0) continue;
         connection& c = result.at(i, j);
-        if (c.through_switch != true) c = {path_kind::nvlink, {}, true, {}, c.peer_access};
+        if (c.through_switch != true) {
+          c.path = path_kind::nvlink;
+          c.links.reset();
+          c.through_switch = true;
+        }
         c.gbps = gbps;
       }
     }

@@ -117,7 +117,7 @@ class nccl_reader {
       for (const pugi::xml_node link : marked.children("nvlink")) {
         if (!add_link(result, i, link, claims)) says[static_cast<std::size_t>(i)] = false;
       }
-      int links = result.gpu_at(i).links_to_switches + result.gpu_at(i).links_to_cpu;
+      int links = result.gpu_at(i).links_to_switches() + result.gpu_at(i).links_to_cpu;
       for (const auto& [ends, link] : claims) {
         if (ends.first == i) links += *result.at(i, ends.second).links;
       }
@@ -158,7 +158,10 @@ class nccl_reader {
       if (kind.starts_with(class_of_cpus_links)) {
         g.links_to_cpu = checked_sum(g.links_to_cpu, links, link);
       } else if (kind.starts_with(class_of_switches)) {
-        g.links_to_switches = checked_sum(g.links_to_switches, links, link);
+        checked_sum(g.links_to_switches(), links, link);
+        // A hidden one has no bus id of its own.
+        const bool is_hidden = target.starts_with("fffffff:");
+        g.ports.push_back({result.nvswitch_at(is_hidden ? "" : target), links});
       } else {
         throw xml_.wrong(link, "a link to " + quoted(target) + ", which is not there");
       }

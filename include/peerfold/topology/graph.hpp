@@ -39,6 +39,21 @@ enum class path_kind : std::uint8_t {
   return i < names.size() ? names[i] : names[0];
 }
 
+/// An NVSwitch.
+struct nvswitch {
+  std::string bus_id = {};  ///< of PCI; empty: hidden, as in virtual machines
+
+  friend bool operator==(const nvswitch&, const nvswitch&) = default;
+};
+
+/// NVLinks of a GPU that end at one switch.
+struct switch_port {
+  int nvswitch = 0;  ///< its number in the graph
+  int links = 0;
+
+  friend bool operator==(const switch_port&, const switch_port&) = default;
+};
+
 /// A GPU.
 struct gpu {
   std::string name;                       ///< in its source: "GPU0", "nvml3", a PCI bus id
@@ -48,7 +63,14 @@ struct gpu {
   std::string host_bridge = {};           ///< of PCIe; empty: unknown
   std::vector<std::string> bridges = {};  ///< PCIe bridges between that and it, from the top
   int links_to_cpu = 0;                   ///< NVLinks that end at a CPU
-  int links_to_switches = 0;              ///< NVLinks that end at NVSwitches
+  std::vector<switch_port> ports = {};    ///< NVLinks that end at NVSwitches, by switch
+
+  /// NVLinks that end at NVSwitches.
+  [[nodiscard]] int links_to_switches() const noexcept {
+    int sum = 0;
+    for (const switch_port& port : ports) sum += port.links;
+    return sum;
+  }
 
   friend bool operator==(const gpu&, const gpu&) = default;
 };
@@ -60,24 +82,29 @@ struct connection {
   std::optional<int> links = {};
   /// Whether these go through switches. Behind switches a GPU's links serve all its peers.
   std::optional<bool> through_switch = {};
-  std::optional<double> gbps = {};  ///< that the path can carry, in 1e9 bytes/s one way
-  std::optional<bool> peer_access = {};
+  std::optional<double> gbps = {};          ///< that the path can carry, in 1e9 bytes/s one way
+  std::optional<double> latency_us = {};    ///< from a store to where it is seen, in microseconds
+  std::optional<bool> peer_access = {};     ///< loads and stores to the peer's memory
+  std::optional<bool> native_atomics = {};  ///< on the peer's memory
+  std::optional<bool> ipc = {};             ///< memory handles pass between processes
 
   friend bool operator==(const connection&, const connection&) = default;
 };
 
-/// A GPU's number of NVLinks at most, by compute capability, and what one carries each way, in 1e9
-/// bytes/s (as `nvidia-smi nvlink --status` has it, but for P100: as described). 0: none known.
+/// The NVLinks of a GPU by its compute capability: their generation, how many it has at most, and
+/// what one carries each way, in 1e9 bytes/s (as `nvidia-smi nvlink --status` has it, but for P100:
+/// as described). 0: none known.
 struct nvlink_generation {
+  int number = 0;
   int links = 0;
   double gbps = 0;
 
   [[nodiscard]] static constexpr nvlink_generation of(int sm) noexcept {
-    if (sm >= 100 && sm < 110) return {18, 53.125};
-    if (sm == 90) return {18, 26.5625};
-    if (sm == 80) return {12, 25.0};
-    if (sm == 70) return {6, 25.78125};
-    if (sm == 60) return {4, 20.0};
+    if (sm >= 100 && sm < 110) return {5, 18, 53.125};
+    if (sm == 90) return {4, 18, 26.5625};
+    if (sm == 80) return {3, 12, 25.0};
+    if (sm == 70) return {2, 6, 25.78125};
+    if (sm == 60) return {1, 4, 20.0};
     return {};
   }
 };
@@ -93,7 +120,10 @@ class graph {
   graph() = default;
   explicit graph(std::vector<gpu> gpus)
       : gpus_{std::move(gpus)}, connections_(gpus_.size() * gpus_.size()) {
-    for (int i = 0; i < size(); ++i) at(i, i) = {path_kind::self, 0, false, {}, true};
+    for (int i = 0; i < size(); ++i) {
+      at(i, i) = {
+          .path = path_kind::self, .links = 0, .through_switch = false, .peer_access = true};
+    }
   }
 
   /// How many GPUs.
@@ -102,6 +132,18 @@ class graph {
   [[nodiscard]] const std::vector<gpu>& gpus() const noexcept { return gpus_; }
   [[nodiscard]] gpu& gpu_at(int i) noexcept { return gpus_[index(i)]; }
   [[nodiscard]] const gpu& gpu_at(int i) const noexcept { return gpus_[index(i)]; }
+
+  /// The NVSwitches, which are one fabric: each GPU's links at any of them lead to all GPUs that
+  /// have such links.
+  [[nodiscard]] const std::vector<nvswitch>& nvswitches() const noexcept { return nvswitches_; }
+
+  /// The number of the switch of that bus id, which is added where there is none yet.
+  int nvswitch_at(std::string_view bus_id) {
+    const auto found = std::ranges::find(nvswitches_, bus_id, &nvswitch::bus_id);
+    const auto number = static_cast<int>(found - nvswitches_.begin());
+    if (found == nvswitches_.end()) nvswitches_.push_back({std::string{bus_id}});
+    return number;
+  }
 
   /// What joins GPU `from` to GPU `to`, 0 <= from, to < size().
   [[nodiscard]] connection& at(int from, int to) noexcept {
@@ -134,6 +176,7 @@ class graph {
   }
 
   std::vector<gpu> gpus_;
+  std::vector<nvswitch> nvswitches_;
   std::vector<connection> connections_;  ///< row by row
 };
 
@@ -166,7 +209,7 @@ inline void join_over_pcie(graph& g) {
 inline void join_through_switches(graph& g) {
   for (int i = 0; i < g.size(); ++i) {
     for (int j = 0; j < g.size(); ++j) {
-      const int links = std::min(g.gpu_at(i).links_to_switches, g.gpu_at(j).links_to_switches);
+      const int links = std::min(g.gpu_at(i).links_to_switches(), g.gpu_at(j).links_to_switches());
       if (i == j || links == 0) continue;
       connection& c = g.at(i, j);
       c.path = path_kind::nvlink;

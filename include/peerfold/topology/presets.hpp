@@ -64,10 +64,11 @@ inline graph with_links(graph g, std::initializer_list<direct_link> all) {
   return g;
 }
 
-/// With all links of every GPU at switches.
+/// With all links of every GPU at the switches of one fabric, which counts as one.
 inline graph with_switches(graph g) {
   for (int i = 0; i < g.size(); ++i) {
-    g.gpu_at(i).links_to_switches = nvlink_generation::of(g.gpu_at(i).sm.value_or(0)).links;
+    const int links = nvlink_generation::of(g.gpu_at(i).sm.value_or(0)).links;
+    g.gpu_at(i).ports = {{g.nvswitch_at("NVSwitches"), links}};
   }
   join_through_switches(g);
   rate_links(g);
