@@ -1,13 +1,18 @@
-// peerfold-topo: what joins the GPUs of a node. --help lists the subcommands.
+// peerfold-topo: what joins the GPUs of a node, and what calls take on it. --help lists the
+// subcommands.
 #include <peerfold/topology/presets.hpp>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string>
 
+#include "compare.hpp"
 #include "import.hpp"
+#include "planning.hpp"
 #include "report.hpp"
 
 namespace {
@@ -44,6 +49,59 @@ struct origin {
   }
 };
 
+// A call, of the options of a subcommand.
+struct call_options {
+  std::string which;
+  std::string type = "float";
+  topo::planned_call values;
+  std::string tuning_file;
+
+  void add_to(CLI::App& command, bool has_size) {
+    command.add_option("collective", which, "such as all_reduce")->required();
+    if (has_size) {
+      command
+          .add_option("size", values.message_bytes,
+                      "of the message, such as 64KiB, as peerfold-bench and nccl-tests count")
+          ->required()
+          ->transform(CLI::AsSizeValue(false));
+    }
+    command.add_option("--type", type, "element type: " + topo::element_names());
+    command.add_option("--ranks", values.ranks, "number of ranks (default: one a GPU, at most 8)")
+        ->check(CLI::Range(1, peerfold::run_time_ranks));
+    command
+        .add_option("--gpus", values.gpus, "GPU of each rank, such as 0,0,1,1 (default: spread)")
+        ->delimiter(',');
+    command.add_option("--root", values.root, "root rank, where the collective has one");
+    command.add_flag("--any-bits", values.any_bits,
+                     "also policies whose results have other bits than the rest");
+    command.add_flag("--symmetric", values.symmetric, "in symmetric memory");
+    command.add_option("--max-blocks", values.max_blocks, "blocks a rank may use at most")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--tuning", tuning_file, "measured times (default: PEERFOLD_TUNING)");
+  }
+
+  topo::planned_call call() const {
+    topo::planned_call made = values;
+    made.which = topo::parse_collective(which);
+    if (made.which == peerfold::collective::none) {
+      throw CLI::ValidationError("collective", topo::quoted(which) + " is not known");
+    }
+    made.element = topo::find_element(type);
+    if (made.element == nullptr) {
+      throw CLI::ValidationError("--type",
+                                 topo::quoted(type) + " is none of " + topo::element_names());
+    }
+    return made;
+  }
+
+  std::optional<peerfold::tuning> measured() const {
+    const char* const named = std::getenv("PEERFOLD_TUNING");
+    const std::string file = tuning_file.empty() && named != nullptr ? named : tuning_file;
+    if (file.empty()) return {};
+    return peerfold::tuning::parse(topo::source_text::read(file).text(), file);
+  }
+};
+
 // Calls write(stream) on a file, or stdout where there is no name.
 template <class Write>
 void write_to(const std::string& path, const Write& write) {
@@ -71,16 +129,40 @@ int main(int argc, char** argv) {
   CLI::App* const draw = app.add_subcommand("draw", "a picture of the node, as SVG");
   source.add_to(*draw);
   draw->add_option("--output", output, "the file to write (default: stdout)");
+  call_options asked;
+  CLI::App* const explain =
+      app.add_subcommand("explain", "what a call takes by each policy, the choice, and why");
+  asked.add_to(*explain, true);
+  source.add_to(*explain);
+  explain->add_flag("--json", as_json, "as JSON");
+  CLI::App* const crossover =
+      app.add_subcommand("crossover", "a chart of the chosen policy over sizes and rank counts");
+  asked.add_to(*crossover, false);
+  source.add_to(*crossover);
+  std::string run;
+  CLI::App* const compare = app.add_subcommand(
+      "compare", "predictions beside what peerfold-bench measured on the GPUs of the node");
+  compare->add_option("run", run, "a file of peerfold-bench --json")->required();
+  source.add_to(*compare);
+  compare->add_flag("--json", as_json, "as JSON: what benchmarks/fit_cost_model.py takes");
   try {
     app.parse(argc, argv);
     const topo::graph g = source.read();
     write_to(output, [&](std::ostream& out) {
       if (draw->parsed()) {
         topo::draw_svg(out, g, source.name());
-      } else if (as_json) {
-        topo::print_json(out, g, source.name());
+      } else if (show->parsed()) {
+        (as_json ? topo::print_json : topo::print_tables)(out, g, source.name());
+      } else if (compare->parsed()) {
+        (as_json ? topo::compare_json : topo::compare)(out, peerfold::cost_model(g),
+                                                       topo::source_text::read(run));
       } else {
-        topo::print_tables(out, g, source.name());
+        const auto measured = asked.measured();
+        const auto print = crossover->parsed() ? topo::crossover
+                           : as_json           ? topo::explain_json
+                                               : topo::explain;
+        print(out, peerfold::cost_model(g), asked.call(), measured ? &*measured : nullptr,
+              source.name());
       }
     });
   } catch (const CLI::CallForHelp& help) {

@@ -31,8 +31,9 @@ struct edge {
   std::string from;  ///< "GPU 0", "NVSwitches", "PCIe 0000:0a:00.0", "host bridge 0", "NUMA node 1"
   std::string to;
   edge_kind kind = edge_kind::nvlink;
-  double gbps = 0;          ///< in 1e9 bytes/s
-  bool is_assumed = false;  ///< whether that is an assumption, as the source does not say
+  double gbps = 0;          ///< that it carries, in 1e9 bytes/s
+  double reached_gbps = 0;  ///< of that, what the stores of kernels reach
+  bool is_assumed = false;  ///< whether gbps is an assumption, as the source does not say
 
   friend bool operator==(const edge&, const edge&) = default;
 };
@@ -47,6 +48,12 @@ struct assumed_rates {
     return sm >= 90 ? 63.0 : sm >= 80 ? 31.5 : 15.75;
   }
 };
+
+/// Which part of what an edge carries the stores of kernels reach. NVLink: measured on two H100,
+/// 365 of 478 GB/s (benchmarks/results). PCIe: assumed; no machine was at hand.
+[[nodiscard]] constexpr double reached_share(edge_kind kind) noexcept {
+  return kind == edge_kind::nvlink ? 0.763 : 0.85;
+}
 
 /// The latency to expect of a way, in microseconds, from a store to where it is seen. NVLink:
 /// measured, 0.59 on two H100 and 0.69 on two H200 (benchmarks/results). Others: assumed, that each
@@ -164,10 +171,11 @@ class edge_map {
     int number = find(from, to);
     if (number < 0) {
       number = static_cast<int>(edges_.size());
-      edges_.push_back({from, to, kind, gbps, is_assumed});
+      edges_.push_back({from, to, kind, 0, 0, is_assumed});
     }
     edge& e = edges_[static_cast<std::size_t>(number)];
     e.gbps = std::max(e.gbps, gbps);  // GPUs of several kinds: as fast as the faster ones use it
+    e.reached_gbps = e.gbps * reached_share(kind);
     e.is_assumed = e.is_assumed && is_assumed;
     routes_[static_cast<std::size_t>(i * gpus_ + j)].push_back(number);
   }

@@ -202,12 +202,13 @@ class route_planner {
 
 }  // namespace detail
 
-/// The routes of a team whose rank r is GPU gpus[r] of the graph, 1 to max_ranks of them (several
-/// may be one GPU). Straight ones where all are linked by NVLinks. Where they are not, a pair
-/// without NVLinks goes by way of a rank that is linked to both, chosen so that the busiest link of
-/// an all-reduce is the least busy (by steps from a first choice: not surely the best of all), or
-/// straight where there is none; ring and tree follow links where some order does.
+/// The routes of a team whose rank r is GPU gpus[r] of the graph; several may be one GPU. Straight
+/// ones where all are linked by NVLinks, and for more than max_ranks ranks. Where they are not, a
+/// pair without NVLinks goes by way of a rank that is linked to both, chosen so that the busiest
+/// link of an all-reduce is the least busy (by steps from a first choice: not surely the best of
+/// all), or straight where there is none; ring and tree follow links where some order does.
 [[nodiscard]] inline link_routes plan_routes(const graph& g, const std::vector<int>& gpus) {
+  if (gpus.size() > static_cast<std::size_t>(max_ranks)) return {};
   return detail::route_planner{g, gpus}.plan();
 }
 

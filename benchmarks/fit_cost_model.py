@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""fit_cost_model.py PEERFOLD_TOPO NODE RUN.json...: constants of the cost model, from measurements.
+
+Takes from `peerfold-topo compare --json` what the model counts for each call of the runs of
+peerfold-bench on NODE (a preset or a file), and prints for each policy the constants of
+include/peerfold/policy/cost_model.hpp that make the relative errors least, in squares, at every
+second size; they are never negative, and nothing moves faster than plain stores. With the errors at
+those sizes and at the sizes between. round_bytes is searched for among powers of two only by hand.
+
+Needs SciPy (Debian: python3-scipy).
+"""
+
+import collections
+import json
+import os
+import subprocess
+import sys
+
+import numpy
+from scipy.optimize import nnls
+
+
+def rows_of(program, node, runs):
+    source = ["--from" if os.path.exists(node) else "--preset", node]
+    for run in runs:
+        command = [program, "compare", run, "--json", *source]
+        yield from json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def terms(row):
+    return [1.0, row["further_steps"], row["edge_us"], row["further_rounds"]]
+
+
+def fit(rows):
+    measured = numpy.array([row["measured_us"] for row in rows])
+    counted = numpy.array([terms(row) for row in rows])
+    wire = counted[:, 2]
+    # Of wire what is beyond one is free.
+    found, _ = nnls(counted / measured[:, None], (measured - wire) / measured)
+    found[2] += 1
+    return found
+
+
+def errors(rows, constants):
+    return [abs(numpy.dot(terms(row), constants) / row["measured_us"] - 1) for row in rows]
+
+
+def percent(values):
+    if not values:
+        return "-"
+    return f"{100 * numpy.median(values):.1f} (at most {100 * max(values):.1f})"
+
+
+def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__.splitlines()[0])
+    groups = collections.defaultdict(list)
+    for row in rows_of(sys.argv[1], sys.argv[2], sys.argv[3:]):
+        groups[row["policy"], row["memory"]].append(row)
+    between = []
+    print("policy, memory: start_us, step_us, wire, round_us; errors in percent, fitted and between")
+    for (policy, memory), rows in sorted(groups.items()):
+        constants = fit([row for row in rows if row["fitted"]])
+        fitted = errors([row for row in rows if row["fitted"]], constants)
+        others = errors([row for row in rows if not row["fitted"]], constants)
+        between += others
+        numbers = ", ".join(f"{value:.3g}" for value in constants)
+        print(f"{policy}, {memory}: {numbers}; {percent(fitted)}, {percent(others)}")
+    print(f"all, sizes between: {percent(between)}")
+
+
+if __name__ == "__main__":
+    main()

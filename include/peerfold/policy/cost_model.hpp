@@ -1,0 +1,221 @@
+/// \file
+/// The cost model: how long a call takes by a policy on a node, before anything is measured there.
+///
+///   time = start + further steps * step + rounds * round + wire * (bytes / rate of the busiest
+///   edge)
+///
+/// The first terms are of a policy, the last of the node. A call's bytes go over the edges of the
+/// node (policy/traffic.hpp); behind switches each GPU has its own, in a mesh and over PCIe
+/// messages share some, and the one that takes longest counts. Host code.
+#pragma once
+
+#include <peerfold/core/collective.hpp>
+#include <peerfold/core/config.hpp>
+#include <peerfold/policy/policy.hpp>
+#include <peerfold/policy/traffic.hpp>
+#include <peerfold/topology/edges.hpp>
+#include <peerfold/topology/graph.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace peerfold {
+
+/// What a policy takes beside the bytes of the busiest edge.
+struct cost_constants {
+  policy of;
+  /// A call of next to nothing between two ranks on GPUs of their own, in microseconds.
+  double start_us = 0;
+  /// For each rank beyond two, or, along chains, trees and rings, for each step beyond those that
+  /// two ranks take, in microseconds.
+  double step_us = 0;
+  /// By how much moving takes longer than the busiest edge at the rate that plain stores reach.
+  double wire = 1;
+  /// Where a block's part of the message is more than round_bytes it is exchanged in rounds; for
+  /// each beyond the first, in microseconds.
+  double round_us = 0;
+  double round_bytes = 0;  ///< 0: it streams
+  /// What one block sends, in 1e9 bytes/s: matters where a call may use few.
+  double block_gbps = 10;
+};
+
+/// Fitted to all-reduces of every second size of benchmarks/results/2026-11-27-2xH100-ranks.json,
+/// two, four and eight ranks on two H100 with NVLink, by benchmarks/fit_cost_model.py; block_gbps
+/// to calls of one to 16 blocks. Between ranks of one GPU each, steps may take less; where there is
+/// NVLink of another generation or PCIe between them, nothing was measured.
+inline constexpr std::array fitted_costs{
+    cost_constants{one_shot_packet, 2.33, 0.29, 1.03, 0, 0, 6.5},
+    cost_constants{one_shot_sentinel, 2.34, 0.41, 1.33, 2.4, 32768, 3.9},
+    cost_constants{one_shot_store, 4.43, 0.60, 1.13, 0, 0, 10.5},
+    cost_constants{two_shot_packet, 3.37, 0.77, 1.03, 0, 0, 5.7},
+    cost_constants{two_shot_sentinel, 3.34, 1.14, 1.21, 4.2, 16384, 4.0},
+    cost_constants{two_shot_store, 7.89, 1.43, 1.07, 0, 0, 12.5},
+};
+/// The same of policies that write straight into symmetric memory.
+inline constexpr std::array fitted_symmetric_costs{
+    cost_constants{two_shot_store, 6.70, 0.80, 1.00, 0, 0, 12.5},
+};
+
+/// The constants of a policy; null where it was not measured.
+[[nodiscard]] constexpr const cost_constants* constants_of(const policy& p,
+                                                           bool symmetric) noexcept {
+  const auto find = [&](const auto& costs) -> const cost_constants* {
+    for (const cost_constants& c : costs) {
+      if (c.of == p) return &c;
+    }
+    return nullptr;
+  };
+  const cost_constants* const found = symmetric ? find(fitted_symmetric_costs) : nullptr;
+  return found != nullptr ? found : find(fitted_costs);
+}
+
+/// A GPU's multiprocessors by its compute capability, as its maker describes the boards of its
+/// kind.
+[[nodiscard]] constexpr int multiprocessors_of(int sm) noexcept {
+  if (sm >= 100) return 148;
+  if (sm >= 90) return 132;
+  if (sm >= 80) return 108;
+  return sm >= 70 ? 80 : 56;
+}
+
+/// What a call may use.
+struct call_limits {
+  bool symmetric = false;  ///< memory that peers reach
+  int max_blocks = 0;      ///< a rank; 0: as many as its part of the GPU
+};
+
+/// The terms of a predicted time, each in microseconds.
+struct cost {
+  double start_us = 0;
+  double steps_us = 0;  ///< further ranks and steps, and what paths take beyond NVLink's latency
+  double rounds_us = 0;
+  double wire_us = 0;
+  int busiest = -1;          ///< the number of the edge that takes longest; -1: none is used
+  double busiest_bytes = 0;  ///< over it
+  // What the constants were multiplied with, for fits.
+  double further_steps = 0;
+  double further_rounds = 0;
+  double edge_us = 0;
+
+  [[nodiscard]] double us() const noexcept { return start_us + steps_us + rounds_us + wire_us; }
+};
+
+/// Predicts calls on one node.
+class cost_model {
+ public:
+  explicit cost_model(topology::graph g) : graph_{std::move(g)}, edges_{graph_} {}
+
+  [[nodiscard]] const topology::graph& node() const noexcept { return graph_; }
+  [[nodiscard]] const topology::edge_map& edges() const noexcept { return edges_; }
+
+  /// The cost of a call by a policy that its collective has, with constants of that policy.
+  [[nodiscard]] cost predict(const call_shape& call, const policy& p, const cost_constants& k,
+                             const call_limits& limits = {}) const {
+    const int n = call.ranks();
+    cost c;
+    c.start_us = k.start_us;
+    if (n < 2) return alone(call, c);
+    const traffic sent = traffic_of(call, p);
+    const int steps = steps_of(call.which, p, n);
+    c.further_steps = runs_along_links(p) ? steps - steps_of(call.which, p, 2) : n - 2;
+    c.steps_us = k.step_us * c.further_steps + steps * slower_path(call, sent);
+
+    const int sharing = most_on_one_gpu(call);
+    int blocks = std::max(1, multiprocessors(call) / sharing);
+    if (limits.max_blocks > 0) blocks = std::min(blocks, limits.max_blocks);
+    if (k.round_bytes > 0) {
+      const double part = call.part_bytes / (p.algorithm == algorithm_id::two_shot ? n : 1);
+      c.further_rounds = std::max(0.0, std::ceil(part / (blocks * k.round_bytes)) - 1);
+      c.rounds_us = k.round_us * c.further_rounds;
+    }
+    find_busiest(call, sent, c);
+    double sent_most = 0;
+    for (int r = 0; r < n; ++r) sent_most = std::max(sent_most, sent.sent_by(r));
+    c.wire_us = std::max(k.wire * c.edge_us, sent_most / (blocks * k.block_gbps * per_us));
+    return c;
+  }
+
+ private:
+  static constexpr double per_us = 1e3;  ///< bytes a microsecond, of 1e9 bytes/s
+
+  /// Whether further ranks make the way longer, and not the ranks that each talks to more.
+  [[nodiscard]] static constexpr bool runs_along_links(const policy& p) noexcept {
+    return p.algorithm == algorithm_id::chain || p.algorithm == algorithm_id::tree;
+  }
+
+  /// What memory of a GPU moves, in 1e9 bytes/s each way (two H100: 1497 copied).
+  static constexpr double local_gbps = 1500;
+
+  [[nodiscard]] static cost alone(const call_shape& call, cost c) {
+    c.edge_us = c.wire_us = call.part_bytes / (local_gbps * per_us);
+    return c;
+  }
+
+  [[nodiscard]] static int most_on_one_gpu(const call_shape& call) {
+    int most = 1;
+    for (const int gpu : call.gpus) {
+      most = std::max(most, static_cast<int>(std::ranges::count(call.gpus, gpu)));
+    }
+    return most;
+  }
+
+  [[nodiscard]] int multiprocessors(const call_shape& call) const {
+    int fewest = multiprocessors_of(100);
+    for (const int gpu : call.gpus) {
+      fewest = std::min(fewest, multiprocessors_of(graph_.gpu_at(gpu).sm.value_or(90)));
+    }
+    return fewest;
+  }
+
+  /// How much longer than NVLink's the longest latency is of the ways that are used.
+  [[nodiscard]] double slower_path(const call_shape& call, const traffic& sent) const {
+    const double usual = topology::expected_latency_us(topology::path_kind::nvlink);
+    double longest = usual;
+    for (int i = 0; i < sent.ranks(); ++i) {
+      for (int j = 0; j < sent.ranks(); ++j) {
+        const int from = call.gpus[static_cast<std::size_t>(i)];
+        const int to = call.gpus[static_cast<std::size_t>(j)];
+        if (from == to || sent.at(i, j) == 0) continue;
+        const topology::connection& c = graph_.at(from, to);
+        longest = std::max(longest, c.latency_us.value_or(topology::expected_latency_us(c.path)));
+      }
+    }
+    return longest - usual;
+  }
+
+  /// How long the busiest edge takes, or the memory of the GPU within which most is sent.
+  void find_busiest(const call_shape& call, const traffic& sent, cost& c) const {
+    const std::vector<double> bytes = bytes_over(edges_, call.gpus, sent);
+    for (std::size_t e = 0; e < bytes.size(); ++e) {
+      const double us = bytes[e] / (edges_.edges()[e].reached_gbps * per_us);
+      if (us <= c.edge_us) continue;
+      c.edge_us = us;
+      c.busiest = static_cast<int>(e);
+      c.busiest_bytes = bytes[e];
+    }
+    std::vector<double> within(static_cast<std::size_t>(graph_.size()));
+    for (int i = 0; i < sent.ranks(); ++i) {
+      for (int j = 0; j < sent.ranks(); ++j) {
+        const auto gpu = static_cast<std::size_t>(call.gpus[static_cast<std::size_t>(i)]);
+        if (static_cast<int>(gpu) == call.gpus[static_cast<std::size_t>(j)]) {
+          within[gpu] += sent.at(i, j);
+        }
+      }
+    }
+    for (const double local : within) {
+      const double us = local / (local_gbps * per_us);
+      if (us <= c.edge_us) continue;
+      c.edge_us = us;
+      c.busiest = -1;
+      c.busiest_bytes = local;
+    }
+  }
+
+  topology::graph graph_;
+  topology::edge_map edges_;
+};
+
+}  // namespace peerfold
