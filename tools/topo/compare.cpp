@@ -51,7 +51,8 @@ std::vector<row> rows_of(const cost_model& model, const source_text& run) {
       const auto name = r.at("policy").get<std::string>();
       const auto named = peerfold::parse_policy(name);
       if (r.at("implementation") != "peerfold" || r.at("in_place").get<bool>() || !named ||
-          *named == peerfold::automatic || r.at("run_time_ranks").get<bool>()) {
+          *named == peerfold::automatic || r.at("run_time_ranks").get<bool>() ||
+          !r.at("type").is_string()) {
         continue;
       }
       planned_call call;
