@@ -60,29 +60,9 @@ int root_column(collective which) { return is_rooted(which) ? root : -1; }
 
 std::vector<std::string_view> policies_of(collective which, bool symmetric, bool sentinels) {
   std::vector<std::string_view> names;
-  const auto add = [&](const auto& list) {
-    for (const peerfold::policy& p : list) names.push_back(to_string(p));
-  };
-  const auto add_folding = [&]<collective Which>() {
-    sentinels ? add(folding_policies<Which, true>::list)
-              : add(folding_policies<Which, false>::list);
-  };
   if (symmetric && !takes_symmetric(which)) return names;
-  if (which == collective::all_reduce) {
-    add_folding.template operator()<collective::all_reduce>();
-  } else if (which == collective::barrier) {
-    add(peerfold::policies<peerfold::one_shot_packet>::list);
-  } else if (which == collective::reduce) {
-    add_folding.template operator()<collective::reduce>();
-  } else if (which == collective::broadcast) {
-    symmetric ? add(copying_policies<collective::broadcast, true>::list::list)
-              : add(copying_policies<collective::broadcast, false>::list::list);
-  } else if (is_reduction(which)) {
-    add_folding.template operator()<collective::reduce_scatter>();
-  } else if (symmetric) {
-    add(copying_policies<collective::all_gather, true>::list::list);
-  } else {
-    add(peerfold::exchange_policies::list);
+  for (const peerfold::policy& p : peerfold::known_policies) {
+    if (is_compiled(which, p, symmetric, sentinels)) names.push_back(to_string(p));
   }
   return names;
 }

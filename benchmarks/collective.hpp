@@ -4,6 +4,7 @@
 
 #include <peerfold/core/collective.hpp>
 #include <peerfold/policy/policy.hpp>
+#include <peerfold/policy/traits.hpp>
 
 #include <algorithm>
 #include <array>
@@ -12,9 +13,15 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "element.hpp"
+
+// Builds that compare all policies set it (CMake: PEERFOLD_BENCH_EVERY_POLICY).
+#if !defined(PEERFOLD_BENCH_EVERY_POLICY)
+#define PEERFOLD_BENCH_EVERY_POLICY 0
+#endif
 
 namespace bench {
 
@@ -50,45 +57,43 @@ constexpr bool takes_symmetric(collective which) {
   return which != collective::send_recv && which != collective::barrier;
 }
 
-// The policies that are compiled for collectives which copy: in symmetric memory bulk copies too,
-// which no call compiles by itself.
-template <collective Which, bool Symmetric>
-struct copying_policies {
-  using list = peerfold::exchange_policies;
-};
-template <>
-struct copying_policies<collective::broadcast, false> {
-  using list = peerfold::rooted_policies;
-};
-template <collective Which>
-struct copying_policies<Which, true> {
-  using list = peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_store,
-                                  peerfold::direct_store, peerfold::direct_bulk>;
-};
-template <>
-struct copying_policies<collective::broadcast, true> {
-  using list =
-      peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_store,
-                         peerfold::direct_store, peerfold::direct_bulk, peerfold::two_shot_store>;
-};
+// Whether a policy is compiled for a collective, in symmetric memory or in any. `early`: of
+// elements that sentinels carry, among a rank count known at compile time. Those that `automatic`
+// may stand for, and bulk copies; all that there are in builds with PEERFOLD_BENCH_EVERY_POLICY.
+constexpr bool is_compiled(collective which, const peerfold::policy& p, bool symmetric,
+                           bool early) {
+  using peerfold::algorithm_id;
+  using peerfold::transport_id;
+  if (which == collective::barrier) return p == peerfold::one_shot_packet;
+  if (!peerfold::has_policy(which, p)) return false;
+  const bool all = early && PEERFOLD_BENCH_EVERY_POLICY;
+  switch (p.algorithm) {
+    case algorithm_id::one_shot: return early || p.transport != transport_id::sentinel;
+    case algorithm_id::two_shot:
+      if (p.transport == transport_id::store) return true;
+      return all ||
+             (which == collective::all_reduce && (early || p.transport == transport_id::packet));
+    case algorithm_id::direct: return symmetric;
+    default: return all;
+  }
+}
 
-// And for those that fold, with sentinels or without.
-template <collective Which, bool Sentinels>
-using folding_policies = std::conditional_t<
-    Which == collective::all_reduce,
-    std::conditional_t<Sentinels, peerfold::floating_policies, peerfold::every_policy>,
-    std::conditional_t<
-        Which == collective::reduce,
-        std::conditional_t<
-            Sentinels,
-            peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_sentinel,
-                               peerfold::one_shot_store, peerfold::two_shot_store>,
-            peerfold::rooted_policies>,
-        std::conditional_t<
-            Sentinels,
-            peerfold::policies<peerfold::one_shot_packet, peerfold::one_shot_sentinel,
-                               peerfold::one_shot_store>,
-            peerfold::exchange_policies>>>;
+// The list of those.
+template <collective Which, bool Symmetric, bool Early>
+struct compiled_policies {
+  static constexpr auto is_listed = [](const peerfold::policy& p) {
+    return is_compiled(Which, p, Symmetric, Early);
+  };
+  static constexpr auto kept = [] {
+    constexpr auto count = std::ranges::count_if(peerfold::known_policies, is_listed);
+    std::array<peerfold::policy, static_cast<std::size_t>(count)> list{};
+    std::ranges::copy_if(peerfold::known_policies, list.begin(), is_listed);
+    return list;
+  }();
+  template <std::size_t... I>
+  static peerfold::policies<kept[I]...> list_of(std::index_sequence<I...>);
+  using list = decltype(list_of(std::make_index_sequence<kept.size()>{}));
+};
 
 // The names of its policies in memory of that kind, none where it has no form for it; with those
 // that need floating-point elements and a rank count that is compiled in, or without.

@@ -36,35 +36,34 @@ namespace bench::library {
 // of pointers and a count, two symmetric buffers, or one for both in place.
 template <collective Which, class T, class Op, class Team, class... Memory>
 void call(Team& team, const peerfold::call_options& options, Memory&... memory) {
-  using copied = typename copying_policies<Which, sizeof...(Memory) < 3>::list;
-  constexpr bool carries = peerfold::carries_sentinels<Team::size, T>;
+  constexpr bool early = peerfold::carries_sentinels<Team::size, T>;
+  using listed = typename compiled_policies<Which, sizeof...(Memory) < 3, early>::list;
   if constexpr (Which == collective::all_reduce) {
-    peerfold::all_reduce<folding_policies<Which, carries>>(team, memory..., Op{}, options);
+    peerfold::all_reduce<listed>(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::reduce_scatter) {
-    peerfold::reduce_scatter<folding_policies<Which, carries>>(team, memory..., Op{}, options);
+    peerfold::reduce_scatter<listed>(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::all_gather) {
-    peerfold::all_gather<copied>(team, memory..., options);
+    peerfold::all_gather<listed>(team, memory..., options);
   } else if constexpr (Which == collective::broadcast) {
-    peerfold::broadcast<copied>(team, memory..., root, options);
+    peerfold::broadcast<listed>(team, memory..., root, options);
   } else if constexpr (Which == collective::reduce) {
-    peerfold::reduce<folding_policies<Which, carries>>(team, memory..., Op{}, root, options);
+    peerfold::reduce<listed>(team, memory..., Op{}, root, options);
   } else if constexpr (Which == collective::all_to_all) {
-    peerfold::all_to_all<copied>(team, memory..., options);
+    peerfold::all_to_all<listed>(team, memory..., options);
   } else if constexpr (Which == collective::gather) {
-    peerfold::gather<copied>(team, memory..., root, options);
+    peerfold::gather<listed>(team, memory..., root, options);
   } else if constexpr (Which == collective::scatter) {
-    peerfold::scatter<copied>(team, memory..., root, options);
+    peerfold::scatter<listed>(team, memory..., root, options);
   } else if constexpr (Which == collective::send_recv) {
     std::array<int, Team::size> to{};
     const int ranks = team.rank_count();
     for (int r = 0; r < ranks; ++r) to[static_cast<std::size_t>(r)] = next_rank(r, ranks);
     peerfold::send_recv(team, to, memory..., options);
   } else if constexpr (Which == collective::inclusive_scan) {
-    peerfold::inclusive_scan<folding_policies<Which, carries>>(team, memory..., Op{}, options);
+    peerfold::inclusive_scan<listed>(team, memory..., Op{}, options);
   } else if constexpr (Which == collective::exclusive_scan) {
     const T initial = static_cast<T>(static_cast<float>(scan_initial));
-    peerfold::exclusive_scan<folding_policies<Which, carries>>(team, memory..., Op{}, initial,
-                                                               options);
+    peerfold::exclusive_scan<listed>(team, memory..., Op{}, initial, options);
   } else {
     static_assert(Which == collective::barrier);
     peerfold::barrier(team, options);
@@ -107,7 +106,9 @@ class team_of_ranks : public implementation {
             chosen_.symmetric ? 0 : ranks_.shift,
             ranks_.skewed};
   }
-  bool reproducible() const override { return true; }
+  bool reproducible() const override {
+    return peerfold::is_reproducible(ranks_.which, options_.policy);
+  }
   bool supports(std::size_t) const override { return true; }
   bool runs(placement where) const override {
     if (where == placement::out_of_place) return true;
