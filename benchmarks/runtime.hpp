@@ -18,6 +18,9 @@ inline void check(cudaError_t error, const char* call) {
   throw std::runtime_error(std::string(call) + ": " + cudaGetErrorString(error));
 }
 
+// The program's name, in front of what give_up() says.
+inline const char* program_name = "peerfold-bench";
+
 // Called by give_up() before the process ends; main() saves what has been measured here.
 inline std::function<void()> last_words;
 
@@ -25,7 +28,7 @@ inline std::function<void()> last_words;
 // that it runs would wait for the same kernels or threads.
 [[noreturn]] inline void give_up(const std::string& why) {
   std::fflush(stdout);
-  std::fprintf(stderr, "peerfold-bench: %s; giving up\n", why.c_str());
+  std::fprintf(stderr, "%s: %s; giving up\n", program_name, why.c_str());
   if (last_words) last_words();
   std::fflush(stdout);
   std::_Exit(1);

@@ -2,23 +2,30 @@
 // subcommands.
 #include <peerfold/topology/presets.hpp>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <fstream>
 #include <iostream>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "compare.hpp"
 #include "import.hpp"
 #include "planning.hpp"
 #include "report.hpp"
+#include "tuner.hpp"
 
 namespace {
 
 constexpr int status_bad_input = 1;
 constexpr int status_bad_options = 2;
+constexpr int status_no_gpu = 77;  // ctest's SKIP_RETURN_CODE
 
 // Where the graph comes from, of the options of a subcommand.
 struct origin {
@@ -34,13 +41,16 @@ struct origin {
       names += (names.empty() ? "" : ", ") + std::string(p.name);
     }
     one->add_option("--preset", preset, "a known machine: " + names);
-    one->require_option(1);
+    one->require_option(0, 1);
   }
+
+  bool is_named() const { return !file.empty() || !preset.empty(); }
 
   std::string name() const { return file.empty() ? preset : file; }
 
   topo::graph read() const {
     if (!file.empty()) return topo::import_topology(topo::source_text::read(file));
+    if (preset.empty()) throw CLI::ValidationError("source", "name one by --from or --preset");
     const auto* const found = peerfold::topology::find_preset(preset);
     if (found == nullptr) {
       throw CLI::ValidationError("--preset", topo::quoted(preset) + " is not known");
@@ -48,6 +58,12 @@ struct origin {
     return found->make();
   }
 };
+
+peerfold::collective collective_named(const std::string& name) {
+  const peerfold::collective which = topo::parse_collective(name);
+  if (which != peerfold::collective::none) return which;
+  throw CLI::ValidationError("collective", topo::quoted(name) + " is not known");
+}
 
 // A call, of the options of a subcommand.
 struct call_options {
@@ -82,10 +98,7 @@ struct call_options {
 
   topo::planned_call call() const {
     topo::planned_call made = values;
-    made.which = topo::parse_collective(which);
-    if (made.which == peerfold::collective::none) {
-      throw CLI::ValidationError("collective", topo::quoted(which) + " is not known");
-    }
+    made.which = collective_named(which);
     made.element = topo::find_element(type);
     if (made.element == nullptr) {
       throw CLI::ValidationError("--type",
@@ -113,6 +126,37 @@ void write_to(const std::string& path, const Write& write) {
   std::ofstream file(path);
   write(file);
   if (!file.flush()) throw std::runtime_error(path + ": cannot be written");
+}
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  char text[16];
+  std::strftime(text, sizeof text, "%F", std::gmtime(&now));
+  return text;
+}
+
+// measure: writes the tuning, and, where a node is named, how wrong the model is for it.
+int tune(const topo::measure_options& asked, const origin& node, const std::string& output) {
+  std::ofstream(output, std::ios::app).close();  // found out before measuring
+  if (!std::ofstream(output, std::ios::app)) {
+    throw std::runtime_error(output + ": cannot be written");
+  }
+  const peerfold::tuning measured = topo::measure(asked, std::cerr, isatty(STDERR_FILENO) == 1);
+  write_to(output, [&](std::ostream& out) {
+    topo::write_tuning(out, measured, "by peerfold-topo measure, " + today());
+  });
+  std::cout << output << ": " << measured.points().size() << " times; PEERFOLD_TUNING=" << output
+            << " makes calls use them\n";
+  if (!node.is_named()) return 0;
+  const topo::graph g = node.read();
+  std::vector<int> gpus = asked.devices;
+  const int ranks = measured.points().front().ranks;
+  for (int r = 0; asked.devices.empty() && r < ranks; ++r) gpus.push_back(r);
+  if (g.size() <= *std::ranges::max_element(gpus)) {
+    throw std::runtime_error(node.name() + ": has fewer GPUs than were measured");
+  }
+  topo::report_differences(std::cout, g, measured, gpus);
+  return 0;
 }
 
 }  // namespace
@@ -145,8 +189,29 @@ int main(int argc, char** argv) {
   compare->add_option("run", run, "a file of peerfold-bench --json")->required();
   source.add_to(*compare);
   compare->add_flag("--json", as_json, "as JSON: what benchmarks/fit_cost_model.py takes");
+  topo::measure_options measuring;
+  std::vector<std::string> measured_names;
+  CLI::App* const measure = app.add_subcommand(
+      "measure", "the tuner: measures policies here, and writes the file for PEERFOLD_TUNING");
+  measure->add_option("--output", output, "the file to write")->required();
+  measure->add_option("--collective", measured_names, "such as all_reduce (default: all)")
+      ->delimiter(',');
+  measure->add_option("--gpus", measuring.devices, "GPU of each rank (default: each once)")
+      ->delimiter(',');
+  measure->add_option("--min-bytes", measuring.min_bytes, "smallest message (default: 1K)")
+      ->transform(CLI::AsSizeValue(false));
+  measure->add_option("--max-bytes", measuring.max_bytes, "largest message (default: 256M)")
+      ->transform(CLI::AsSizeValue(false));
+  measure->add_option("--seconds", measuring.seconds, "leave the rest out after so long");
+  source.add_to(*measure);
   try {
     app.parse(argc, argv);
+    if (measure->parsed()) {
+      for (const std::string& name : measured_names) {
+        measuring.which.push_back(collective_named(name));
+      }
+      return tune(measuring, source, output);
+    }
     const topo::graph g = source.read();
     write_to(output, [&](std::ostream& out) {
       if (draw->parsed()) {
@@ -172,6 +237,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::Error& error) {
     std::cerr << "peerfold-topo: " << error.what() << " (see --help)\n";
     return status_bad_options;
+  } catch (const topo::no_gpu& error) {
+    std::cerr << "peerfold-topo: " << error.what() << '\n';
+    return status_no_gpu;
   } catch (const std::exception& error) {
     std::cerr << "peerfold-topo: " << error.what() << '\n';
     return status_bad_input;

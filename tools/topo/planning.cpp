@@ -53,9 +53,13 @@ std::string padded(std::string words, std::size_t width) {
 
 // What takes longest, in words.
 std::string busiest(const cost_model& model, const policy_candidate& c) {
-  if (c.predicted.busiest_bytes == 0) return "nothing is sent";
   const std::string bytes = ", " + size_text(c.predicted.busiest_bytes);
-  if (c.predicted.busiest < 0) return "within a GPU" + bytes;
+  switch (c.predicted.busiest) {
+    case peerfold::cost::nothing: return "nothing is sent";
+    case peerfold::cost::within_gpu: return "within a GPU" + bytes;
+    case peerfold::cost::blocks: return "a rank's blocks" + bytes;
+    default: break;
+  }
   const edge& e = model.edges().edges()[static_cast<std::size_t>(c.predicted.busiest)];
   return e.from + " -> " + e.to + bytes;
 }

@@ -27,10 +27,11 @@ namespace peerfold {
 /// What a policy takes beside the bytes of the busiest edge.
 struct cost_constants {
   policy of;
-  /// A call of next to nothing between two ranks on GPUs of their own, in microseconds.
+  /// A call of next to nothing between two ranks on GPUs of their own, in microseconds; along
+  /// chains, trees and rings, one of a single step.
   double start_us = 0;
-  /// For each rank beyond two, or, along chains, trees and rings, for each step beyond those that
-  /// two ranks take, in microseconds.
+  /// For each rank beyond two, or, along chains, trees and rings, for each further step, in
+  /// microseconds.
   double step_us = 0;
   /// By how much moving takes longer than the busiest edge at the rate that plain stores reach.
   double wire = 1;
@@ -38,7 +39,7 @@ struct cost_constants {
   /// each beyond the first, in microseconds.
   double round_us = 0;
   double round_bytes = 0;  ///< 0: it streams
-  /// What one block sends, in 1e9 bytes/s: matters where a call may use few.
+  /// What one block sends one other rank, in 1e9 bytes/s: counts where there are few blocks.
   double block_gbps = 10;
 };
 
@@ -47,19 +48,26 @@ struct cost_constants {
 /// to calls of one to 16 blocks. Between ranks of one GPU each, steps may take less; where there is
 /// NVLink of another generation or PCIe between them, nothing was measured.
 inline constexpr std::array fitted_costs{
-    cost_constants{one_shot_packet, 2.33, 0.29, 1.03, 0, 0, 6.5},
-    cost_constants{one_shot_sentinel, 2.34, 0.41, 1.33, 2.4, 32768, 3.9},
-    cost_constants{one_shot_store, 4.43, 0.60, 1.13, 0, 0, 10.5},
-    cost_constants{two_shot_packet, 3.37, 0.77, 1.03, 0, 0, 5.7},
-    cost_constants{two_shot_sentinel, 3.34, 1.14, 1.21, 4.2, 16384, 4.0},
-    cost_constants{two_shot_store, 7.89, 1.43, 1.07, 0, 0, 12.5},
+    cost_constants{one_shot_packet, 2.30, 0.29, 1.03, 0, 0, 6.5},
+    cost_constants{one_shot_sentinel, 2.32, 0.45, 1.12, 7.4, 32768, 3.9},
+    cost_constants{one_shot_store, 4.50, 0.58, 1.09, 0, 0, 10.5},
+    cost_constants{two_shot_packet, 3.30, 0.79, 1.03, 0, 0, 5.7},
+    cost_constants{two_shot_sentinel, 3.32, 1.17, 1.18, 4.4, 16384, 4.0},
+    cost_constants{two_shot_store, 7.57, 1.49, 1.04, 0, 0, 12.5},
+    cost_constants{chain_packet, 2.24, 2.28, 1.11, 0, 0, 2.8},
+    cost_constants{chain_store, 4.06, 8.03, 1.00, 0, 0, 2.05},
+    cost_constants{tree_packet, 2.18, 2.45, 1.00, 0, 0, 2.5},
+    cost_constants{tree_store, 4.05, 8.11, 1.00, 0, 0, 2.0},
 };
 /// The same of policies that write straight into symmetric memory.
 inline constexpr std::array fitted_symmetric_costs{
-    cost_constants{two_shot_store, 6.70, 0.80, 1.00, 0, 0, 12.5},
+    cost_constants{two_shot_store, 7.03, 0.65, 1.00, 0, 0, 12.5},
+    cost_constants{direct_store, 6.91, 0.80, 1.03, 0, 0, 20},
+    cost_constants{direct_bulk, 8.51, 0.80, 1.06, 0, 0, 40},
 };
 
-/// The constants of a policy; null where it was not measured.
+/// The constants of a policy, in symmetric memory where it needs that; null where it was not
+/// measured.
 [[nodiscard]] constexpr const cost_constants* constants_of(const policy& p,
                                                            bool symmetric) noexcept {
   const auto find = [&](const auto& costs) -> const cost_constants* {
@@ -68,8 +76,10 @@ inline constexpr std::array fitted_symmetric_costs{
     }
     return nullptr;
   };
-  const cost_constants* const found = symmetric ? find(fitted_symmetric_costs) : nullptr;
-  return found != nullptr ? found : find(fitted_costs);
+  const cost_constants* const in_any = find(fitted_costs);
+  if (!symmetric && in_any != nullptr) return in_any;
+  const cost_constants* const in_symmetric = find(fitted_symmetric_costs);
+  return in_symmetric != nullptr ? in_symmetric : in_any;
 }
 
 /// A GPU's multiprocessors by its compute capability, as its maker describes the boards of its
@@ -89,12 +99,17 @@ struct call_limits {
 
 /// The terms of a predicted time, each in microseconds.
 struct cost {
+  static constexpr int nothing = -1;     ///< nothing is sent
+  static constexpr int within_gpu = -2;  ///< the memory of a GPU that several ranks share
+  static constexpr int blocks = -3;      ///< a rank's blocks
+
   double start_us = 0;
   double steps_us = 0;  ///< further ranks and steps, and what paths take beyond NVLink's latency
   double rounds_us = 0;
   double wire_us = 0;
-  int busiest = -1;          ///< the number of the edge that takes longest; -1: none is used
-  double busiest_bytes = 0;  ///< over it
+  /// The number of the edge that takes longest, or one of these.
+  int busiest = nothing;
+  double busiest_bytes = 0;  ///< over it, or within the GPU, or from a rank to another
   // What the constants were multiplied with, for fits.
   double further_steps = 0;
   double further_rounds = 0;
@@ -120,7 +135,7 @@ class cost_model {
     if (n < 2) return alone(call, c);
     const traffic sent = traffic_of(call, p);
     const int steps = steps_of(call.which, p, n);
-    c.further_steps = runs_along_links(p) ? steps - steps_of(call.which, p, 2) : n - 2;
+    c.further_steps = runs_along_links(p) ? steps - 1 : n - 2;
     c.steps_us = k.step_us * c.further_steps + steps * slower_path(call, sent);
 
     const int sharing = most_on_one_gpu(call);
@@ -132,9 +147,14 @@ class cost_model {
       c.rounds_us = k.round_us * c.further_rounds;
     }
     find_busiest(call, sent, c);
-    double sent_most = 0;
-    for (int r = 0; r < n; ++r) sent_most = std::max(sent_most, sent.sent_by(r));
-    c.wire_us = std::max(k.wire * c.edge_us, sent_most / (blocks * k.block_gbps * per_us));
+    // A block sends its peers more at once than one of them (one to 16 blocks, two and four ranks).
+    const double at_once = runs_along_links(p) ? 1 : std::sqrt(n - 1);
+    for (int i = 0; i < n; ++i) {
+      for (int j = 0; j < n; ++j) {
+        take(c, sent.at(i, j), blocks * k.block_gbps / at_once, cost::blocks);
+      }
+    }
+    c.wire_us = k.wire * c.edge_us;
     return c;
   }
 
@@ -190,11 +210,7 @@ class cost_model {
   void find_busiest(const call_shape& call, const traffic& sent, cost& c) const {
     const std::vector<double> bytes = bytes_over(edges_, call.gpus, sent);
     for (std::size_t e = 0; e < bytes.size(); ++e) {
-      const double us = bytes[e] / (edges_.edges()[e].reached_gbps * per_us);
-      if (us <= c.edge_us) continue;
-      c.edge_us = us;
-      c.busiest = static_cast<int>(e);
-      c.busiest_bytes = bytes[e];
+      take(c, bytes[e], edges_.edges()[e].reached_gbps, static_cast<int>(e));
     }
     std::vector<double> within(static_cast<std::size_t>(graph_.size()));
     for (int i = 0; i < sent.ranks(); ++i) {
@@ -205,13 +221,16 @@ class cost_model {
         }
       }
     }
-    for (const double local : within) {
-      const double us = local / (local_gbps * per_us);
-      if (us <= c.edge_us) continue;
-      c.edge_us = us;
-      c.busiest = -1;
-      c.busiest_bytes = local;
-    }
+    for (const double local : within) take(c, local, local_gbps, cost::within_gpu);
+  }
+
+  /// Counts so many bytes at that rate, if nothing takes longer.
+  static void take(cost& c, double bytes, double gbps, int what) noexcept {
+    const double us = bytes / (gbps * per_us);
+    if (us <= c.edge_us) return;
+    c.edge_us = us;
+    c.busiest = what;
+    c.busiest_bytes = bytes;
   }
 
   topology::graph graph_;

@@ -120,9 +120,9 @@ using fold_policies_t = stl::conditional_t<
 
 /// The policy for a collective beside all-reduce that moves `bytes` bytes from a rank to another;
 /// `direct`, where outputs are in symmetric memory and nothing is folded; `sentinel` as in
-/// all_reduce_ranges(). Measured on 2 H200; that
-/// a broadcast or a reduce of more ranks takes two steps as soon as it is no matter of latency
-/// follows from the bytes that the root's links carry: N - 1 times the message, or less than twice.
+/// all_reduce_ranges(). Measured on 2 H200 and 2 H100; that a broadcast or a reduce of more ranks
+/// takes two steps as soon as it is no matter of latency follows from the bytes that the root's
+/// links carry: N - 1 times the message, or less than twice.
 constexpr policy select_exchange(collective which, int ranks, size_t bytes, bool direct,
                                  bool sentinel = false) noexcept {
   constexpr size_t kib = 1024;
@@ -131,7 +131,9 @@ constexpr policy select_exchange(collective which, int ranks, size_t bytes, bool
   if (all <= (sentinel ? 128 : 1024) * kib) return one_shot_packet;
   if (has_two_steps && ranks > 2 && all > 4096 * kib) return two_shot_store;
   if (sentinel && all <= 8192 * kib) return one_shot_sentinel;
-  return direct && all > 8192 * kib ? direct_store : one_shot_store;
+  if (!direct || all <= 16384 * kib) return one_shot_store;
+  // Both ranks' links carry half of what the root's would.
+  return which == collective::broadcast && all <= 131072 * kib ? two_shot_store : direct_store;
 }
 
 }  // namespace peerfold
