@@ -11,6 +11,7 @@
 
 #include <mutex>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,14 @@ class cuda_devices final : public device_layer {
     return value;
   }
 };
+
+/// The name of a device, such as "NVIDIA H100 80GB HBM3"; empty where CUDA does not tell.
+[[nodiscard, gnu::cold]] inline std::string name_of_device(int device) {
+  cudaDeviceProp properties;
+  if (cudaGetDeviceProperties(&properties, device) == cudaSuccess) return properties.name;
+  static_cast<void>(cudaGetLastError());
+  return {};
+}
 
 /// Lets kernels on `device`, the current one, reach memory of `peer`. Asks CUDA once a pair: asking
 /// again counts as an error to tools that watch.

@@ -95,6 +95,7 @@ class gpu_place::ranks {
   [[nodiscard]] int device(int rank) const noexcept {
     return devices_[static_cast<std::size_t>(rank)];
   }
+  [[nodiscard]] std::string machine() const { return name_of_device(devices_[0]); }
   [[nodiscard]] cudaStream_t stream(int rank) const noexcept {
     return streams_[static_cast<std::size_t>(rank)];
   }

@@ -98,6 +98,9 @@ class thread_place::ranks {
   [[nodiscard]] int narrowest() const noexcept { return workers_; }
   [[nodiscard]] int widest() const noexcept { return workers_; }
 
+  /// What tunings call it.
+  [[nodiscard]] static std::string machine() { return "threads"; }
+
   /// What all ranks know of a channel.
   [[nodiscard]] sync::channel_view<N> view(int channel) const noexcept {
     sync::channel_view<N> view;

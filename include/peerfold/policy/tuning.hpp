@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -102,6 +103,19 @@ class tuning {
       least = *us;
     }
     return best;
+  }
+
+  /// What to choose in place of `selected` for a call of so many bytes a part: the fastest as
+  /// measured of the policies that give the same bits, with sentinels or without.
+  [[nodiscard, gnu::cold]] policy choose(collective which, int ranks, bool symmetric,
+                                         bool sentinels, const policy* first, const policy* last,
+                                         std::size_t bytes, policy selected) const {
+    std::vector<policy> allowed;
+    std::copy_if(first, last, std::back_inserter(allowed), [&](const policy& p) {
+      return is_reproducible(which, p) && (sentinels || p.transport != transport_id::sentinel);
+    });
+    return fastest(which, ranks, symmetric, allowed, std::max<std::size_t>(1, bytes))
+        .value_or(selected);
   }
 
   /// Reads such a text; `name` stands for it in messages. Refused, with name, line and column: what

@@ -22,6 +22,7 @@
 #include <peerfold/policy/traits.hpp>
 #include <peerfold/team/arguments.hpp>
 #include <peerfold/team/collective_body.hpp>
+#include <peerfold/team/measured_choice.hpp>
 #include <peerfold/team/team.hpp>
 #include <peerfold/transport/peers.hpp>
 
@@ -204,8 +205,10 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
                    const std::array<Load, Team::size>& loads,
                    const std::array<Store, Team::size>& stores,
                    const std::array<bool, Team::size>& keeps, const call_options& options) {
-  const policy selected =
-      select_exchange(Which, team.rank_count(), count * sizeof(T), algorithm::reaches_peers<Store>);
+  constexpr bool symmetric = algorithm::reaches_peers<Store>;
+  const std::size_t bytes = count * sizeof(T);
+  const policy selected = as_measured<Which, Policies, false>(
+      team, bytes, symmetric, select_exchange(Which, team.rank_count(), bytes, symmetric));
   return with_policy<Which, Policies>(options, selected, [&]<policy P>() {
     const call_signature call = signature_of<P, T>(Which, root);
     if constexpr (runs_along_tree(P)) {
@@ -240,8 +243,9 @@ outcome<> run_fold(Team& team, int first, int last, std::size_t count, int root,
   constexpr int n = Team::size;
   using list = fold_policies_t<Which, Policies, takes_sentinel<T, Op, n>>;
   constexpr bool sentinel = takes_sentinel<T, Op, n> && list::contains(transport_id::sentinel);
-  const policy selected =
-      select_exchange(Which, team.rank_count(), count * sizeof(T), false, sentinel);
+  const std::size_t bytes = count * sizeof(T);
+  const policy selected = as_measured<Which, list, sentinel>(
+      team, bytes, false, select_exchange(Which, team.rank_count(), bytes, false, sentinel));
   return with_policy<Which, list, carries_sentinels<n, T>>(options, selected, [&]<policy P>() {
     if constexpr (runs_along_tree(P)) {
       return launch_tree_fold<Which, P, T>(team, first, last, count, root, loads, op, finish,

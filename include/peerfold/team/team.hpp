@@ -8,6 +8,7 @@
 #include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
 #include <peerfold/memory/provider.hpp>
+#include <peerfold/policy/tuning.hpp>
 #include <peerfold/sync/arena.hpp>
 #include <peerfold/team/status.hpp>
 
@@ -163,6 +164,10 @@ class team {
     return detail::accept();
   }
 
+  /// Times that were measured on such a machine (see tuning), from which automatic chooses; null
+  /// where PEERFOLD_TUNING names none of it.
+  [[nodiscard]] const tuning* measured() const noexcept { return measured_; }
+
   /// The place's ranks, for collectives; null after a move.
   [[nodiscard]] ranks_type* ranks() const noexcept { return ranks_.get(); }
 
@@ -174,8 +179,14 @@ class team {
     std::unique_ptr<ranks_type> ranks;
     error reason = check(arguments...);
     if (!reason) reason = ranks_type::make(arguments..., ranks);
+    const tuning* measured = nullptr;
+    if (!reason) measured = tuning::of_process(reason);
     if (reason) return detail::refuse<team>(std::move(reason));
-    return team{std::move(ranks)};
+    team made{std::move(ranks)};
+    if (measured != nullptr && measured->machine() == made.ranks_->machine()) {
+      made.measured_ = measured;
+    }
+    return made;
   }
 
   [[nodiscard]] static error check(const std::vector<int>& devices, const team_options& options) {
@@ -221,6 +232,7 @@ class team {
   }
 
   std::unique_ptr<ranks_type> ranks_;
+  const tuning* measured_ = nullptr;
   std::uint64_t id_ = next_id();
 };
 
