@@ -29,7 +29,7 @@ std::string refusal(const std::string& text) {
 TEST_CASE("a tuning is read in any order of its lines, with comments and blanks") {
   const tuning t = tuning::parse(
       "# of a test\n\npeerfold-tuning 1\r\nmachine  NVIDIA H100 80GB HBM3  # two\n"
-      "all_reduce 2 symmetric two_shot/store 4096 6.5\n"
+      "all_reduce 2 symmetric two_shot/store 4096 6.25\n"
       "\tall_reduce  2 symmetric one_shot/packet 1024 2 # small\n"
       "all_reduce 2 symmetric one_shot/packet 16384 8",
       "t");
@@ -39,6 +39,7 @@ TEST_CASE("a tuning is read in any order of its lines, with comments and blanks"
     return t.time_us(collective::all_reduce, 2, true, pf::one_shot_packet, bytes);
   };
   CHECK(time(1024) == 2);
+  CHECK(t.time_us(collective::all_reduce, 2, true, pf::two_shot_store, 4096) == 6.25);
   CHECK(time(1) == 2);
   CHECK(*time(4096) == Approx(4));  // a power law: twice for four times as much
   CHECK(time(16384) == 8);
@@ -94,6 +95,10 @@ TEST_CASE("what is no tuning is refused with its place") {
   says("all_reduce 2 symmetric one_shot/packet 0 1", "40: bytes: a positive whole number");
   says("all_reduce 2 symmetric one_shot/packet 1 nan", "42: us: a positive number");
   says("all_reduce 2 symmetric one_shot/packet 1 1e99", "42: us: a positive number");
+  says("all_reduce 2 symmetric one_shot/packet 1.5 1", "40: bytes: a positive whole number");
+  says("all_reduce 2 symmetric one_shot/packet 0x10 1", "40: bytes: a positive whole number");
+  says("all_reduce 2 symmetric one_shot/packet 1 .", "42: us: a positive number");
+  says("all_reduce 2 symmetric one_shot/packet 1 1.2.3", "42: us: a positive number");
   says("all_reduce 2 symmetric one_shot/packet 1", "41: us: a positive number");
   says("all_reduce 2 symmetric one_shot/packet 1 1 1", "44: more than belongs into this line");
 }

@@ -17,7 +17,7 @@ void write_tuning(std::ostream& out, const peerfold::tuning& measured, const std
       << "\n# collective ranks memory policy bytes us\n";
   char line[160];
   for (const peerfold::tuning_point& p : measured.points()) {
-    std::snprintf(line, sizeof line, "%s %d %s %s %zu %.4g\n", to_string(p.which), p.ranks,
+    std::snprintf(line, sizeof line, "%s %d %s %s %zu %.3f\n", to_string(p.which), p.ranks,
                   p.symmetric ? "symmetric" : "ordinary", std::string(to_string(p.of)).c_str(),
                   p.bytes, p.us);
     out << line;

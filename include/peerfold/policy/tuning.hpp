@@ -21,18 +21,14 @@
 #include <peerfold/policy/traits.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -60,12 +56,12 @@ class tuning {
   [[nodiscard]] const std::vector<tuning_point>& points() const noexcept { return points_; }
 
   /// Takes a point; of two for the same call the later.
-  void add(const tuning_point& point) {
-    const auto at = std::ranges::lower_bound(points_, point, before);
-    if (at != points_.end() && !before(point, *at)) {
-      at->us = point.us;
+  [[gnu::cold]] void add(const tuning_point& point) {
+    const std::size_t at = first_not_before(point);
+    if (at < points_.size() && !before(point, points_[at])) {
+      points_[at].us = point.us;
     } else {
-      points_.insert(at, point);
+      points_.insert(points_.begin() + static_cast<std::ptrdiff_t>(at), point);
     }
   }
 
@@ -73,27 +69,29 @@ class tuning {
   /// as there, beyond the largest in proportion. Nothing where the policy was not measured.
   [[nodiscard]] std::optional<double> time_us(collective which, int ranks, bool symmetric,
                                               const policy& p, std::size_t bytes) const noexcept {
-    const auto begin =
-        std::ranges::lower_bound(points_, tuning_point{which, ranks, symmetric, p, 0, 0}, before);
-    const auto is_other = [&](const tuning_point& q) {
-      return q.which != which || q.ranks != ranks || q.symmetric != symmetric || !(q.of == p);
+    // The first that is not smaller, and the one before it.
+    const std::size_t at = first_not_before({which, ranks, symmetric, p, bytes, 0});
+    const auto is_same = [&](std::size_t i) {
+      const tuning_point& q = points_[i];
+      return q.which == which && q.ranks == ranks && q.symmetric == symmetric && q.of == p;
     };
-    const auto end = std::find_if(begin, points_.end(), is_other);
-    if (begin == end) return {};
-    const auto above = std::find_if(begin, end, [&](const auto& q) { return q.bytes >= bytes; });
-    if (above == begin) return begin->us;
-    const tuning_point& low = *(above - 1);
+    const bool has_above = at < points_.size() && is_same(at);
+    if (at == 0 || !is_same(at - 1)) {
+      if (has_above) return points_[at].us;
+      return {};
+    }
+    const tuning_point& low = points_[at - 1];
     const double by = static_cast<double>(bytes) / static_cast<double>(low.bytes);
-    if (above == end) return low.us * by;
-    const double whole = static_cast<double>(above->bytes) / static_cast<double>(low.bytes);
-    return low.us * std::pow(above->us / low.us, std::log(by) / std::log(whole));
+    if (!has_above) return low.us * by;
+    const tuning_point& high = points_[at];
+    const double whole = static_cast<double>(high.bytes) / static_cast<double>(low.bytes);
+    return low.us * std::pow(high.us / low.us, std::log(by) / std::log(whole));
   }
 
   /// The fastest of some policies as measured; nothing where none of them was.
   template <class List>
   [[nodiscard]] std::optional<policy> fastest(collective which, int ranks, bool symmetric,
-                                              const List& candidates,
-                                              std::size_t bytes) const noexcept {
+                                              const List& candidates, std::size_t bytes) const {
     std::optional<policy> best;
     double least = 0;
     for (const policy& p : candidates) {
@@ -110,12 +108,16 @@ class tuning {
   [[nodiscard, gnu::cold]] policy choose(collective which, int ranks, bool symmetric,
                                          bool sentinels, const policy* first, const policy* last,
                                          std::size_t bytes, policy selected) const {
-    std::vector<policy> allowed;
-    std::copy_if(first, last, std::back_inserter(allowed), [&](const policy& p) {
-      return is_reproducible(which, p) && (sentinels || p.transport != transport_id::sentinel);
-    });
-    return fastest(which, ranks, symmetric, allowed, std::max<std::size_t>(1, bytes))
-        .value_or(selected);
+    double least = 0;
+    for (const policy* p = first; p != last; ++p) {
+      if (!is_reproducible(which, *p)) continue;
+      if (!sentinels && p->transport == transport_id::sentinel) continue;
+      const auto us = time_us(which, ranks, symmetric, *p, bytes);
+      if (!us || (least > 0 && *us >= least)) continue;
+      selected = *p;
+      least = *us;
+    }
+    return selected;
   }
 
   /// Reads such a text; `name` stands for it in messages. Refused, with name, line and column: what
@@ -130,7 +132,7 @@ class tuning {
 
   /// The tuning of this process: of the file that PEERFOLD_TUNING names when this is first called;
   /// null where it names none. `reason` is set where that file is not to be had or is wrong.
-  [[nodiscard]] static const tuning* of_process(error& reason) {
+  [[nodiscard, gnu::cold]] static const tuning* of_process(error& reason) {
     struct loaded {
       tuning values;
       error reason;
@@ -150,13 +152,19 @@ class tuning {
 
  private:
   [[nodiscard]] static bool before(const tuning_point& a, const tuning_point& b) noexcept {
-    const auto key = [](const tuning_point& p) {
-      return std::tuple{p.which, p.ranks, p.symmetric, p.of.algorithm, p.of.transport, p.bytes};
-    };
-    return key(a) < key(b);
+    if (a.which != b.which) return a.which < b.which;
+    if (a.ranks != b.ranks) return a.ranks < b.ranks;
+    if (a.symmetric != b.symmetric) return b.symmetric;
+    if (a.of.algorithm != b.of.algorithm) return a.of.algorithm < b.of.algorithm;
+    if (a.of.transport != b.of.transport) return a.of.transport < b.of.transport;
+    return a.bytes < b.bytes;
+  }
+  [[nodiscard]] std::size_t first_not_before(const tuning_point& point) const noexcept {
+    return static_cast<std::size_t>(
+        std::lower_bound(points_.begin(), points_.end(), point, before) - points_.begin());
   }
 
-  [[nodiscard]] static error load(const char* path, tuning& result) {
+  [[nodiscard, gnu::cold]] static error load(const char* path, tuning& result) {
     constexpr std::size_t most = std::size_t{4} << 20;
     std::FILE* const file = std::fopen(path, "rb");
     if (file == nullptr) {
@@ -188,7 +196,7 @@ class tuning {
    public:
     reader(std::string_view text, std::string_view name) : rest_{text}, name_{name} {}
 
-    [[nodiscard]] error read(tuning& result) {
+    [[nodiscard, gnu::cold]] error read(tuning& result) {
       bool has_title = false;
       bool has_machine = false;
       while (next_line()) {
@@ -252,35 +260,52 @@ class tuning {
       return std::string{found};
     }
 
-    template <class Number>
-    [[nodiscard]] static bool to_number(std::string_view text, Number& value) noexcept {
-      const char* const end = text.data() + text.size();
-      const auto [stop, failure] = std::from_chars(text.data(), end, value);
-      return failure == std::errc{} && stop == end;
+    /// The number that a word is, of digits with a point or without, in whatever locale; -1 if it
+    /// is none.
+    [[nodiscard]] static double to_number(std::string_view text) noexcept {
+      double value = 0;
+      double place = 0;  // of the next digit behind the point
+      bool has_digit = false;
+      for (const char c : text) {
+        if (c == '.' && place == 0) {
+          place = 0.1;
+        } else if (c < '0' || c > '9') {
+          return -1;
+        } else {
+          has_digit = true;
+          value = place == 0 ? value * 10 + (c - '0') : value + place * (c - '0');
+          place /= 10;
+        }
+      }
+      return has_digit ? value : -1;
+    }
+    /// The whole number from 1 to `most` that a word is; 0 if it is none.
+    [[nodiscard]] static std::size_t to_count(std::string_view text, double most) noexcept {
+      const double value = to_number(text);
+      return value >= 1 && value <= most && value == std::floor(value)
+                 ? static_cast<std::size_t>(value)
+                 : 0;
     }
 
-    [[nodiscard]] error read_point(std::string_view first, tuning_point& point) {
+    [[nodiscard, gnu::cold]] error read_point(std::string_view first, tuning_point& point) {
       for (auto c = collective::all_reduce; c < collective::custom;
            c = static_cast<collective>(static_cast<std::uint32_t>(c) + 1)) {
         if (first == to_string(c)) point.which = c;
       }
       if (point.which == collective::none) return wrong("no collective of that name");
-      if (!to_number(word(), point.ranks) || point.ranks < 1 || point.ranks > run_time_ranks) {
-        return wrong("ranks: a whole number from 1 to 72");
-      }
+      point.ranks = static_cast<int>(to_count(word(), run_time_ranks));
+      if (point.ranks == 0) return wrong("ranks: a whole number from 1 to 72");
       const std::string_view memory = word();
       point.symmetric = memory == "symmetric";
       if (!point.symmetric && memory != "ordinary") return wrong("memory: symmetric or ordinary");
       const auto named = parse_policy(word());
       if (!named || !has_policy(point.which, *named)) return wrong("no policy of this collective");
       point.of = *named;
-      if (!to_number(word(), point.bytes) || point.bytes == 0) {
-        return wrong("bytes: a positive whole number");
-      }
-      constexpr double longest = 1e12;
-      if (!to_number(word(), point.us) || !(point.us > 0) || point.us > longest) {
-        return wrong("us: a positive number");
-      }
+      constexpr double most = 1e12;
+      point.bytes = to_count(word(), most);
+      if (point.bytes == 0) return wrong("bytes: a positive whole number");
+      point.us = to_number(word());
+      if (!(point.us > 0 && point.us <= most)) return wrong("us: a positive number");
       return {};
     }
 
