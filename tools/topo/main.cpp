@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "compare.hpp"
+#include "draw.hpp"
 #include "import.hpp"
 #include "planning.hpp"
 #include "report.hpp"

@@ -1,4 +1,4 @@
-// A graph in words, as JSON and as a picture.
+// A graph in words and as JSON.
 #pragma once
 
 #include <peerfold/topology/graph.hpp>
@@ -16,9 +16,5 @@ void print_tables(std::ostream& out, const graph& g, const std::string& source);
 // {"source", "gpus": [...], "pairs": [{"from", "to", "path", "links", "through_switch", "gbps",
 // "peer_access"}, ...]}: a pair for each GPU and each other one; null: unknown.
 void print_json(std::ostream& out, const graph& g, const std::string& source);
-
-// An SVG: the GPUs in a circle, NVLinks between them as thick as they are fast, or to a switch in
-// the middle; PCIe, dashed, where there are no NVLinks.
-void draw_svg(std::ostream& out, const graph& g, const std::string& source);
 
 }  // namespace topo

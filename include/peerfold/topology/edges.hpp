@@ -96,40 +96,8 @@ class edge_map {
     return routes_[static_cast<std::size_t>(from * gpus_ + to)];
   }
 
-  /// The edge between two nodes; -1 if there is none.
-  [[nodiscard]] int find(std::string_view from, std::string_view to) const noexcept {
-    const auto found =
-        std::ranges::find_if(edges_, [&](const edge& e) { return e.from == from && e.to == to; });
-    return found == edges_.end() ? -1 : static_cast<int>(found - edges_.begin());
-  }
-
- private:
-  [[nodiscard]] static std::string gpu_name(int i) { return "GPU " + std::to_string(i); }
-
-  void link(const graph& g, int i, int j) {
-    const connection& c = g.at(i, j);
-    const double assumed = assumed_rates::link * c.links.value_or(1);
-    const double gbps = c.gbps.value_or(assumed);
-    if (c.through_switch != true) {
-      step(i, j, gpu_name(i), gpu_name(j), edge_kind::nvlink, gbps, !c.gbps);
-      return;
-    }
-    step(i, j, gpu_name(i), "NVSwitches", edge_kind::nvlink, gbps, !c.gbps);
-    step(i, j, "NVSwitches", gpu_name(j), edge_kind::nvlink, gbps, !c.gbps);
-  }
-
-  /// The first GPU that GPU i reaches over PCIe by a way no farther than that, or itself.
-  [[nodiscard]] static int first_near(const graph& g, int i, path_kind farthest) {
-    int first = i;
-    for (int k = g.size() - 1; k >= 0; --k) {
-      const path_kind path = g.at(i, k).path;
-      if (k < first && path >= path_kind::pix && path <= farthest) first = k;
-    }
-    return first;
-  }
-
-  /// The nodes from a GPU up to its NUMA node. What a source does not name is named by its first
-  /// GPU.
+  /// The nodes over PCIe from a GPU up: itself, bridges, the host bridge, the NUMA node. What the
+  /// source does not name is named by its first GPU.
   [[nodiscard]] static std::vector<std::string> upward(const graph& g, int i) {
     const gpu& at = g.gpu_at(i);
     std::vector<std::string> nodes{gpu_name(i)};
@@ -143,6 +111,38 @@ class edge_map {
                                         ? std::to_string(*at.numa_node)
                                         : "of " + gpu_name(first_near(g, i, path_kind::node))));
     return nodes;
+  }
+
+  /// The edge between two nodes; -1 if there is none.
+  [[nodiscard]] int find(std::string_view from, std::string_view to) const noexcept {
+    const auto found =
+        std::ranges::find_if(edges_, [&](const edge& e) { return e.from == from && e.to == to; });
+    return found == edges_.end() ? -1 : static_cast<int>(found - edges_.begin());
+  }
+
+ private:
+  /// The first GPU that GPU i reaches over PCIe by a way no farther than that, or itself.
+  [[nodiscard]] static int first_near(const graph& g, int i, path_kind farthest) {
+    int first = i;
+    for (int k = g.size() - 1; k >= 0; --k) {
+      const path_kind path = g.at(i, k).path;
+      if (k < first && path >= path_kind::pix && path <= farthest) first = k;
+    }
+    return first;
+  }
+
+  [[nodiscard]] static std::string gpu_name(int i) { return "GPU " + std::to_string(i); }
+
+  void link(const graph& g, int i, int j) {
+    const connection& c = g.at(i, j);
+    const double assumed = assumed_rates::link * c.links.value_or(1);
+    const double gbps = c.gbps.value_or(assumed);
+    if (c.through_switch != true) {
+      step(i, j, gpu_name(i), gpu_name(j), edge_kind::nvlink, gbps, !c.gbps);
+      return;
+    }
+    step(i, j, gpu_name(i), "NVSwitches", edge_kind::nvlink, gbps, !c.gbps);
+    step(i, j, "NVSwitches", gpu_name(j), edge_kind::nvlink, gbps, !c.gbps);
   }
 
   void climb(const graph& g, int i, int j) {
