@@ -13,8 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "source_text.hpp"
-
 namespace topo {
 namespace {
 
@@ -66,7 +64,10 @@ class picture {
     const double above = 34 + std::max(farthest_ * arc_step() + 10, has_switches() ? 120.0 : 0.0);
     row_ = above;
     const double depth = static_cast<double>(levels_) * level_step;
-    const double width = std::max(420.0, left + step_ * g_.size() + 40);
+    const std::string caption =
+        source + ": " + std::to_string(g_.size()) + (g_.size() == 1 ? " GPU" : " GPUs") + legend();
+    const double width =
+        std::max(40 + 6.4 * static_cast<double>(caption.size()), left + step_ * g_.size() + 40);
     const double height = row_ + 50 + depth + 46;
     char head[256];
     std::snprintf(head, sizeof head,
@@ -78,9 +79,7 @@ class picture {
     draw_links();
     draw_switches();
     for (int i = 0; i < g_.size(); ++i) draw_gpu(i);
-    text(
-        {width / 2, height - 14}, 12,
-        source + ": " + std::to_string(g_.size()) + (g_.size() == 1 ? " GPU" : " GPUs") + legend());
+    text({width / 2, height - 14}, 12, caption);
     out << body_ << "</svg>\n";
   }
 
@@ -192,7 +191,8 @@ class picture {
       last = p;
     }
     for (const auto& [name, n] : nodes_) {
-      box(at(n), std::min(step_ - 6, 86.0), name.starts_with("NUMA") ? "#fde8c8" : "#eeeeee", name);
+      box(at(n), std::min(step_ * n.count - 6, 120.0),
+          name.starts_with("NUMA") ? "#fde8c8" : "#eeeeee", name);
     }
   }
 
@@ -295,7 +295,9 @@ class picture {
 }  // namespace
 
 void draw_svg(std::ostream& out, const graph& g, const std::string& source) {
-  picture(g).write(out, shortened(source));
+  constexpr std::size_t most = 48;
+  picture(g).write(
+      out, source.size() <= most ? source : "..." + source.substr(source.size() - (most - 3)));
 }
 
 }  // namespace topo
