@@ -64,11 +64,10 @@ inline graph with_links(graph g, std::initializer_list<direct_link> all) {
   return g;
 }
 
-/// With all links of every GPU at the switches of one fabric, which counts as one.
+/// With all links of every GPU at one hidden switch: how many there are is not said.
 inline graph with_switches(graph g) {
   for (int i = 0; i < g.size(); ++i) {
-    const int links = nvlink_generation::of(g.gpu_at(i).sm.value_or(0)).links;
-    g.gpu_at(i).ports = {{g.nvswitch_at("NVSwitches"), links}};
+    g.gpu_at(i).ports = {{g.nvswitch_at(""), g.gpu_at(i).generation().links}};
   }
   join_through_switches(g);
   rate_links(g);
