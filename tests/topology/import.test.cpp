@@ -116,7 +116,7 @@ TEST_CASE("NCCL's XML that is wrong is refused, with its place") {
     CHECK(refusal(text) == what);
   };
   says("", "t:1:1: empty");
-  says("<system>\n<cpu>", "t:2:5: Start-end tags mismatch");
+  says("<system>\n<cpu>", "t:2:5: cut off: Start-end tags mismatch");
   says("<graphs version=\"1\"/>",
        "t:1:2: the root is <graphs>; a topology of NCCL begins with <system>");
   says("<system>\n <cpu numaid=\"0\"/></system>",
