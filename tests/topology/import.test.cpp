@@ -311,6 +311,57 @@ TEST_CASE("a JSON has a pair for each GPU and each other one") {
   CHECK(text.find("\"from\": 1,\n   \"to\": 0") != std::string::npos);
 }
 
+TEST_CASE("a JSON has the nodes, with null for what is not known") {
+  const auto json_of = [](const graph& g) {
+    std::ostringstream out;
+    topo::print_json(out, g, "s");
+    std::string text;
+    for (const char c : out.str()) text += c == '\n' || c == ' ' ? "" : std::string(1, c);
+    return text;
+  };
+  const auto has = [](const std::string& text, const std::string& what) {
+    CAPTURE(text, what);
+    CHECK(text.find(what) != std::string::npos);
+  };
+  const std::string links =
+      link_to("0000:1a:00.0", 5, "0x068000") + link_to("fffffff:ffff:ff", 4, "0x068000");
+  const std::string known =
+      json_of(read(in_cpu("<pci busid=\"0000:01:00.0\">" + nccl_gpu("0000:0a:00.0", 0, links) +
+                          "</pci>" + nccl_gpu("0000:0b:00.0", 1, links))));
+  has(known, "\"nvlink_generation\":4,\"host_bridge\":\"cpu0\",\"bridges\":[\"0000:01:00.0\"],");
+  has(known, "\"ports\":[{\"nvswitch\":0,\"links\":5},{\"nvswitch\":1,\"links\":4}]");
+  has(known, "\"nvswitches\":[{\"bus_id\":\"0000:1a:00.0\"},{\"bus_id\":null}]");
+  has(known, "\"peer_access\":null,\"latency_us\":null,\"native_atomics\":null,\"ipc\":null}");
+
+  const std::string unknown = json_of(read("GPU0 GPU1\nGPU0 X NV4\nGPU1 NV4 X\n"));
+  has(unknown, "\"nvlink_generation\":null,\"host_bridge\":null,\"bridges\":null,");
+  has(unknown, "\"ports\":null}");
+  has(unknown, "\"nvswitches\":[]");
+  // None, and that is known.
+  has(json_of(read("GPU0 GPU1\nGPU0 X PIX\nGPU1 PIX X\n")), "\"ports\":[]}");
+
+  graph measured = read("GPU0 GPU1\nGPU0 X PIX\nGPU1 PIX X\n");
+  measured.at(0, 1).latency_us = 1.5;
+  measured.at(0, 1).native_atomics = true;
+  measured.at(0, 1).ipc = false;
+  has(json_of(measured), "\"latency_us\":1.5,\"native_atomics\":true,\"ipc\":false}");
+}
+
+TEST_CASE("tables have a line for each GPU of which something is known") {
+  const auto text_of = [](const graph& g) {
+    std::ostringstream out;
+    topo::print_tables(out, g, "s");
+    return out.str();
+  };
+  const std::string links = link_to("0000:1a:00.0", 5, "0x068000");
+  const std::string known = text_of(
+      read(in_cpu("<pci busid=\"0000:01:00.0\">" + nccl_gpu("0000:0a:00.0", 0, links) + "</pci>")));
+  CHECK(
+      known.ends_with("\n\nGPU 0: NUMA node 0; cpu0 > 0000:01:00.0; NVSwitch:links 0:5\n"
+                      "NVSwitch 0: 0000:1a:00.0\n"));
+  CHECK(text_of(read("GPU0\nGPU0 X\n")).find("GPU 0:") == std::string::npos);
+}
+
 TEST_CASE("files that are none") {
   CHECK_THROWS_WITH(topo::source_text::read("/nowhere/at/all"),
                     "/nowhere/at/all: No such file or directory");
