@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 using peerfold::topology::graph;
 using peerfold::topology::path_kind;
@@ -115,7 +116,7 @@ TEST_CASE("NCCL's XML that is wrong is refused, with its place") {
     CHECK(refusal(text) == what);
   };
   says("", "t:1:1: empty");
-  says("<system>\n<cpu>", "t:2:5: Start-end tags mismatch");
+  says("<system>\n<cpu>", "t:2:5: cut off: Start-end tags mismatch");
   says("<graphs version=\"1\"/>",
        "t:1:2: the root is <graphs>; a topology of NCCL begins with <system>");
   says("<system>\n <cpu numaid=\"0\"/></system>",
@@ -130,8 +131,16 @@ TEST_CASE("NCCL's XML that is wrong is refused, with its place") {
     return begin + "<pci busid=\"1\"><gpu dev=\"0\">\n" + l + "</gpu></pci>" + end;
   };
   says(linked(link_to("2", 1)), "t:4:2: a link to \"2\", which is not there");
-  says(linked(link_to("2", 0)), "t:4:2: count=\"0\"; a GPU has 1 to 18 links");
-  says(linked(link_to("2", 99)), "t:4:2: count=\"99\"; a GPU has 1 to 18 links");
+  says(linked(link_to("2", 0)), "t:4:2: count=\"0\"; this GPU has 1 to 18 links");
+  says(linked(link_to("2", 99)), "t:4:2: count=\"99\"; this GPU has 1 to 18 links");
+  const std::string volta = "<pci busid=\"1\"><gpu dev=\"0\" sm=\"70\">";
+  says(begin + volta + "\n" + link_to("2", 7) + "</gpu></pci>" + end,
+       "t:4:2: count=\"7\"; this GPU has 1 to 6 links");
+  says(begin + volta + "\n" + link_to("2", 4, "0x068000") + "\n" + link_to("3", 3, "0x068000") +
+           "</gpu></pci>" + end,
+       "t:5:2: more than 6 links of one GPU");
+  says(linked(link_to("2", 3, "0x068000") + "\n" + link_to("2", 3, "0x068000")),
+       "t:5:2: a second <nvlink> to \"2\"");
   says(linked(link_to("2", 10, "0x068000") + "\n" + link_to("3", 9, "0x068000")),
        "t:5:2: more than 18 links of one GPU");
   says(begin + "<pci busid=\"1\"><gpu dev=\"0\">" + link_to("2", 1) +
@@ -188,6 +197,67 @@ TEST_CASE("hwloc's distances between GPUs, switches and processors") {
   CHECK(volta.at(0, 1).gbps == 150);
 }
 
+TEST_CASE("the ports of a PCIe switch are one bridge") {
+  int id = 0;
+  const auto object = [&](const std::string& attributes, const std::string& inside) {
+    return "<object gp_index=\"" + std::to_string(++id) + "\" " + attributes + ">" + inside +
+           "</object>";
+  };
+  const auto bridge = [&](const std::string& bus, const std::string& inside) {
+    return object("type=\"Bridge\" bridge_type=\"1-1\" pci_busid=\"" + bus + "\"", inside);
+  };
+  const auto device = [&](int number) {
+    const std::string n = std::to_string(number);
+    return object("type=\"PCIDev\" pci_busid=\"0000:f" + n + ":00.0\"",
+                  object("type=\"OSDev\" name=\"nvml" + n + "\"", ""));
+  };
+  const auto hosted = [&](const std::string& inside) {
+    return read("<topology>" +
+                object("type=\"Bridge\" bridge_type=\"0-1\" bridge_pci=\"0000:[00-ff]\"", inside) +
+                "</topology>");
+  };
+  // A root port, a switch, and below two of its ports a GPU and another switch with two GPUs; then
+  // a GPU at another root port.
+  const graph two_switches = hosted(
+      bridge("0000:00:01.0",
+             bridge("0000:01:00.0",
+                    bridge("0000:02:00.0", device(0)) + bridge("0000:02:01.0", device(1)) +
+                        bridge("0000:02:02.0",
+                               bridge("0000:05:00.0", bridge("0000:06:00.0", device(2)) +
+                                                          bridge("0000:06:10.0", device(3)))))) +
+      bridge("0000:00:02.0", device(4)));
+  REQUIRE(two_switches.size() == 5);
+  CHECK(two_switches.at(0, 1).path == path_kind::pix);
+  CHECK(two_switches.at(2, 3).path == path_kind::pix);
+  CHECK(two_switches.at(0, 2).path == path_kind::pxb);
+  CHECK(two_switches.at(3, 1).path == path_kind::pxb);
+  CHECK(two_switches.at(0, 4).path == path_kind::phb);
+  CHECK(two_switches.gpu_at(2).bridges ==
+        std::vector<std::string>{"0000:00:01.0", "0000:01:00.0", "0000:05:00.0"});
+
+  // As in a virtual machine, where the switch is next to the host bridge.
+  const graph bare = hosted(bridge(
+      "0000:01:00.0", bridge("0000:02:00.0", device(0)) + bridge("0000:02:01.0", device(1))));
+  CHECK(bare.at(0, 1).path == path_kind::pix);
+  const graph shared = hosted(bridge("0000:01:00.0", device(0) + device(1)));
+  CHECK(shared.at(0, 1).path == path_kind::pix);
+  // Bridges that cannot be told apart are not taken for one.
+  const graph nameless = hosted(bridge("", device(0)) + bridge("", device(1)));
+  CHECK(nameless.at(0, 1).path == path_kind::unknown);
+}
+
+TEST_CASE("links of GPUs of one known and one unknown kind are the same in both directions") {
+  std::string text = hwloc("15f9", 2,
+                           "<distances2 name=\"NVLinkBandwidth\"><indexes>30 31</indexes>"
+                           "<u64values>0 40000 40000 0</u64values></distances2>");
+  const auto second = text.rfind("10de:15f9");
+  text.replace(second, 9, "10de:1d01");
+  const graph g = read(text);
+  CHECK_FALSE(g.gpu_at(1).sm.has_value());
+  CHECK(g.at(0, 1).links == 2);
+  CHECK(g.at(1, 0).links == 2);
+}
+
 TEST_CASE("hwloc's XML that is wrong is refused") {
   const auto distances = [](const std::string& inside) {
     return hwloc("1db8", 2,
@@ -213,6 +283,22 @@ TEST_CASE("hwloc's XML that is wrong is refused") {
   ends_with(
       distances("<indexes>OSDev:30 OSDev:31</indexes><u64values>0 9999999 9999999 0</u64values>"),
       "t:4:2: 9999999 MB/s are no number of links of \"nvml0\"");
+  ends_with(distances("<indexes>OSDev:30 PCIDev:10</indexes><u64values>0 0 0 0</u64values>"),
+            "t:4:2: distances of \"nvml0\" twice");
+  ends_with(distances("<indexes>OSDev:30 OSDev:31 Package:1</indexes><u64values>"
+                      "0 75000 100000 75000 0 0 100000 0 0</u64values>"),
+            "t:4:2: more than 6 links of \"nvml0\"");
+  ends_with(hwloc("1db8", 2,
+                  "<distances2 name=\"NVLinkBandwidth\"><indexes/></distances2>\n"
+                  "<distances2hetero name=\"NVLinkBandwidth\"><indexes/></distances2hetero>"),
+            "t:4:2: a second NVLinkBandwidth");
+  // 300000 MB/s are 12 links of one and 11 of the other.
+  std::string unlike = distances(
+      "<indexes>OSDev:30 OSDev:31</indexes><u64values>0 300000 300000 0"
+      "</u64values>");
+  unlike.replace(unlike.find("10de:1db8"), 9, "10de:20b0");
+  unlike.replace(unlike.rfind("10de:1db8"), 9, "10de:2330");
+  ends_with(unlike, "t:4:2: 300000 MB/s are no number of links of \"nvml0\"");
 }
 
 TEST_CASE("a JSON has a pair for each GPU and each other one") {
@@ -223,6 +309,57 @@ TEST_CASE("a JSON has a pair for each GPU and each other one") {
   CHECK(text.find("\"from\": 0,\n   \"to\": 1,\n   \"path\": \"NVLINK\",\n   \"links\": 4,\n   "
                   "\"through_switch\": null,\n   \"gbps\": null") != std::string::npos);
   CHECK(text.find("\"from\": 1,\n   \"to\": 0") != std::string::npos);
+}
+
+TEST_CASE("a JSON has the nodes, with null for what is not known") {
+  const auto json_of = [](const graph& g) {
+    std::ostringstream out;
+    topo::print_json(out, g, "s");
+    std::string text;
+    for (const char c : out.str()) text += c == '\n' || c == ' ' ? "" : std::string(1, c);
+    return text;
+  };
+  const auto has = [](const std::string& text, const std::string& what) {
+    CAPTURE(text, what);
+    CHECK(text.find(what) != std::string::npos);
+  };
+  const std::string links =
+      link_to("0000:1a:00.0", 5, "0x068000") + link_to("fffffff:ffff:ff", 4, "0x068000");
+  const std::string known =
+      json_of(read(in_cpu("<pci busid=\"0000:01:00.0\">" + nccl_gpu("0000:0a:00.0", 0, links) +
+                          "</pci>" + nccl_gpu("0000:0b:00.0", 1, links))));
+  has(known, "\"nvlink_generation\":4,\"host_bridge\":\"cpu0\",\"bridges\":[\"0000:01:00.0\"],");
+  has(known, "\"ports\":[{\"nvswitch\":0,\"links\":5},{\"nvswitch\":1,\"links\":4}]");
+  has(known, "\"nvswitches\":[{\"bus_id\":\"0000:1a:00.0\"},{\"bus_id\":null}]");
+  has(known, "\"peer_access\":null,\"latency_us\":null,\"native_atomics\":null,\"ipc\":null}");
+
+  const std::string unknown = json_of(read("GPU0 GPU1\nGPU0 X NV4\nGPU1 NV4 X\n"));
+  has(unknown, "\"nvlink_generation\":null,\"host_bridge\":null,\"bridges\":null,");
+  has(unknown, "\"ports\":null}");
+  has(unknown, "\"nvswitches\":[]");
+  // None, and that is known.
+  has(json_of(read("GPU0 GPU1\nGPU0 X PIX\nGPU1 PIX X\n")), "\"ports\":[]}");
+
+  graph measured = read("GPU0 GPU1\nGPU0 X PIX\nGPU1 PIX X\n");
+  measured.at(0, 1).latency_us = 1.5;
+  measured.at(0, 1).native_atomics = true;
+  measured.at(0, 1).ipc = false;
+  has(json_of(measured), "\"latency_us\":1.5,\"native_atomics\":true,\"ipc\":false}");
+}
+
+TEST_CASE("tables have a line for each GPU of which something is known") {
+  const auto text_of = [](const graph& g) {
+    std::ostringstream out;
+    topo::print_tables(out, g, "s");
+    return out.str();
+  };
+  const std::string links = link_to("0000:1a:00.0", 5, "0x068000");
+  const std::string known = text_of(
+      read(in_cpu("<pci busid=\"0000:01:00.0\">" + nccl_gpu("0000:0a:00.0", 0, links) + "</pci>")));
+  CHECK(
+      known.ends_with("\n\nGPU 0: NUMA node 0; cpu0 > 0000:01:00.0; NVSwitch:links 0:5\n"
+                      "NVSwitch 0: 0000:1a:00.0\n"));
+  CHECK(text_of(read("GPU0\nGPU0 X\n")).find("GPU 0:") == std::string::npos);
 }
 
 TEST_CASE("files that are none") {

@@ -76,6 +76,28 @@ TEST_CASE("more links than a GPU has lead to switches, and two GPUs do not tell"
   CHECK_FALSE(topology::read_smi_text(uniform(3, "NV6")).at(0, 1).through_switch.has_value());
 }
 
+TEST_CASE("whether there are switches is the same in both directions") {
+  const auto same = [](const graph& g) {
+    for (int i = 0; i < g.size(); ++i) {
+      for (int j = 0; j < g.size(); ++j) {
+        CAPTURE(i, j);
+        CHECK(g.at(i, j).through_switch == g.at(j, i).through_switch);
+      }
+    }
+  };
+  // In a row of three the cells of the one in the middle are the same.
+  const graph row =
+      topology::read_smi_text("GPU0 GPU1 GPU2\nGPU0 X NV4 SYS\nGPU1 NV4 X NV4\nGPU2 SYS NV4 X\n");
+  CHECK(row.at(1, 0).through_switch == false);
+  same(row);
+  // GPU0 has more links than it can, and GPU3 none to it.
+  const graph tail = topology::read_smi_text(
+      "GPU0 GPU1 GPU2 GPU3\nGPU0 X NV12 NV12 SYS\nGPU1 NV12 X SYS SYS\nGPU2 NV12 SYS X NV4\n"
+      "GPU3 SYS SYS NV4 X\n");
+  CHECK(tail.at(3, 2).through_switch == true);
+  same(tail);
+}
+
 TEST_CASE("NUMA nodes are read by their title") {
   const graph g = topology::read_smi_text(
       "GPU0 GPU1 CPU Affinity GPU NUMA ID\nGPU0 X PHB 0-7 5\nGPU1 PHB X 8-15 6\n");

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <optional>
 #include <utility>
@@ -14,8 +15,6 @@ namespace {
 using peerfold::topology::connection;
 using peerfold::topology::gpu;
 using peerfold::topology::most_gpus;
-using peerfold::topology::most_links;
-using peerfold::topology::nvlink_generation;
 using peerfold::topology::path_kind;
 
 // Compute capability by the first digits of NVIDIA's PCI device ids, of GPUs that have NVLinks
@@ -25,11 +24,11 @@ constexpr std::pair<std::string_view, int> generations[] = {
 
 class hwloc_reader {
  public:
-  explicit hwloc_reader(const source_text& source) : xml_(source) {}
+  explicit hwloc_reader(const xml_source& xml) : xml_(xml) {}
 
   graph read() {
     const pugi::xml_node topology = xml_.root("topology", "hwloc");
-    visit(topology, gpu{}, nullptr, 0);
+    visit(topology, place{}, nullptr, 0);
     if (gpus_.empty()) throw xml_.wrong(topology, "no GPU: no object nvml0, nvml1, … or cuda0, …");
     std::ranges::sort(gpus_, {}, &found_gpu::number);
     std::vector<gpu> gpus;
@@ -40,11 +39,13 @@ class hwloc_reader {
     graph result(std::move(gpus));
     peerfold::topology::join_over_pcie(result);
     // Between objects of one type, and of several.
+    bool is_joined = false;
     for (const char* const kind : {"distances2", "distances2hetero"}) {
       for (const pugi::xml_node distances : topology.children(kind)) {
-        if (std::string_view(distances.attribute("name").value()) == "NVLinkBandwidth") {
-          join_by_links(result, distances);
-        }
+        if (std::string_view(distances.attribute("name").value()) != "NVLinkBandwidth") continue;
+        if (is_joined) throw xml_.wrong(distances, "a second NVLinkBandwidth");
+        is_joined = true;
+        join_by_links(result, distances);
       }
     }
     peerfold::topology::join_through_switches(result);
@@ -64,8 +65,15 @@ class hwloc_reader {
     std::vector<long long> ids;  // of the device and its parts
   };
 
+  // The ports of PCIe by the way that their link leads: a root port's leads down as well.
+  enum class port { none, downstream, upstream };
+  struct place {
+    gpu what;  // as far as it is that of all below
+    port last = port::none;
+  };
+
   // Objects below `parent`, which lie below `above` and perhaps in GPU `device`.
-  void visit(const pugi::xml_node& parent, gpu above, found_gpu* device, int depth) {
+  void visit(const pugi::xml_node& parent, const place& above, found_gpu* device, int depth) {
     constexpr int deepest = 64;
     if (depth > deepest) throw xml_.wrong(parent, "objects in objects, 64 deep");
     for (const pugi::xml_node at : parent.children("object")) {
@@ -76,16 +84,16 @@ class hwloc_reader {
       }
       object unused;
       object& what = id ? objects_[*id] : unused;
-      gpu below = above;
+      place below = above;
       if (type == "Package" || type == "NUMANode" || type == "Group") what.what = object::cpu;
-      if (const auto node = only_node(at)) below.numa_node = node;
+      if (const auto node = only_node(at)) below.what.numa_node = node;
       if (type == "Bridge") {
         add_bridge(at, below);
       } else if (type == "PCIDev") {
         if (std::string_view(at.attribute("subtype").value()) == "NVSwitch") {
           what = {object::nvswitch, 0, at.attribute("pci_busid").value()};
         }
-        visit_device(at, below, id, depth);
+        visit_device(at, below.what, id, depth);
         continue;
       } else if (type == "OSDev" && device != nullptr) {
         add_part(at, *device, id);
@@ -107,19 +115,41 @@ class hwloc_reader {
     return {};
   }
 
-  void add_bridge(const pugi::xml_node& at, gpu& below) const {
+  void add_bridge(const pugi::xml_node& at, place& below) const {
     for (const char* const name : {"bridge_pci", "pci_busid"}) {
       const std::string_view value = at.attribute(name).value();
       if (value.size() > longest_name) {
         throw xml_.wrong(at, std::string(name) + "=" + quoted(value) + ", too long");
       }
     }
+    const std::string bus = at.attribute("pci_busid").value();
     if (std::string_view(at.attribute("bridge_type").value()).starts_with("0-")) {
-      below.host_bridge = at.attribute("bridge_pci").value();
-      below.bridges.clear();
+      below.what.host_bridge = at.attribute("bridge_pci").value();
+      below.what.bridges.clear();
+      below.last = port::none;
+    } else if (bus.empty()) {
+      below.what.host_bridge.clear();  // nothing to tell it from others by
+    } else if (below.last == port::upstream) {
+      below.last = port::downstream;  // of the switch that is there already
     } else {
-      below.bridges.emplace_back(at.attribute("pci_busid").value());
+      below.what.bridges.push_back(bus);
+      const bool is_switch = below.last == port::downstream || leads_to_ports(at);
+      below.last = is_switch ? port::upstream : port::downstream;
     }
+  }
+
+  // Whether below a bridge there are bridges at several places: where a link leads there is one
+  // device alone, so it is the upstream port of a switch, though no root port is above it.
+  static bool leads_to_ports(const pugi::xml_node& bridge) {
+    std::string_view first;
+    for (const pugi::xml_node below : bridge.children("object")) {
+      if (std::string_view(below.attribute("type").value()) != "Bridge") continue;
+      const std::string_view bus = below.attribute("pci_busid").value();
+      const std::string_view device = bus.substr(0, bus.rfind('.'));
+      if (first.empty()) first = device;
+      if (first != device) return true;
+    }
+    return false;
   }
 
   void visit_device(const pugi::xml_node& at, const gpu& above, const std::optional<long long>& id,
@@ -130,7 +160,7 @@ class hwloc_reader {
       throw xml_.wrong(at, "pci_busid=" + quoted(device.what.bus_id) + ", too long");
     }
     if (id) device.ids.push_back(*id);
-    visit(at, above, &device, depth + 1);
+    visit(at, place{.what = above}, &device, depth + 1);
     if (device.number < 0) return;
     if (gpus_.size() == static_cast<std::size_t>(most_gpus)) {
       throw xml_.wrong(at, "more than " + std::to_string(most_gpus) + " GPUs");
@@ -197,6 +227,11 @@ class hwloc_reader {
     for (std::size_t a = 0; a < ends.size(); ++a) {
       for (std::size_t b = 0; b < a; ++b) {
         if (ends[a].what == object::gpu && ends[b].what == object::gpu &&
+            ends[a].index == ends[b].index) {
+          throw xml_.wrong(distances,
+                           "distances of " + quoted(result.gpu_at(ends[a].index).name) + " twice");
+        }
+        if (ends[a].what == object::gpu && ends[b].what == object::gpu &&
             values[a * ends.size() + b] != values[b * ends.size() + a]) {
           throw xml_.wrong(distances, quoted(values[a * ends.size() + b]) +
                                           ", but in the other direction " +
@@ -216,45 +251,55 @@ class hwloc_reader {
         join(result, distances, ends[a], ends[b], static_cast<double>(*megabytes) / 1000);
       }
     }
+    for (int i = 0; i < result.size(); ++i) {
+      const gpu& g = result.gpu_at(i);
+      int links = g.links_to_cpu + g.links_to_switches();
+      for (int j = 0; j < result.size(); ++j) links += result.at(i, j).links.value_or(0);
+      if (links > g.links_at_most()) {
+        throw xml_.wrong(distances, "more than " + std::to_string(g.links_at_most()) +
+                                        " links of " + quoted(g.name));
+      }
+    }
   }
 
   void join(graph& result, const pugi::xml_node& distances, const object& from, const object& to,
             double gbps) {
     gpu& g = result.gpu_at(from.index);
-    const auto links = links_in(distances, g, gbps);
     if (to.what == object::gpu) {
-      if (from.index == to.index) return;
       connection& c = result.at(from.index, to.index);
-      if (gbps == 0) {
-        c.links = 0;
-        return;
-      }
+      c.links = 0;
+      if (gbps == 0) return;
       c.path = path_kind::nvlink;
-      c.links = links;
+      c.links = links_in(distances, g, gbps);
+      const auto of_other = links_in(distances, result.gpu_at(to.index), gbps);
+      if (!c.links) c.links = of_other;
+      if (of_other && *of_other != *c.links) throw no_number(distances, g, gbps);
       c.through_switch = false;
       c.gbps = gbps;
     } else if (gbps > 0 && to.what == object::cpu) {
-      g.links_to_cpu += links.value_or(0);
+      g.links_to_cpu += links_in(distances, g, gbps).value_or(0);
     } else if (gbps > 0 && to.what == object::nvswitch) {
-      g.ports.push_back({result.nvswitch_at(to.bus_id), links.value_or(0)});
+      const int links = links_in(distances, g, gbps).value_or(0);
+      g.ports.push_back({result.nvswitch_at(to.bus_id), links});
       to_switches_[from.index] += gbps;
-    }
-    if (g.links_to_cpu + g.links_to_switches() > most_links) {
-      throw xml_.wrong(distances,
-                       "more than " + std::to_string(most_links) + " links of " + quoted(g.name));
     }
   }
 
   // How many of a GPU's links carry so much; nothing where its kind is not known.
   std::optional<int> links_in(const pugi::xml_node& distances, const gpu& g, double gbps) const {
-    const double of_one = nvlink_generation::of(g.sm.value_or(0)).gbps;
+    const double of_one = g.generation().gbps;
     if (of_one == 0) return {};
     const double links = std::round(gbps / of_one);
-    if (links > most_links || std::abs(gbps - links * of_one) > 0.1 * gbps) {
-      throw xml_.wrong(distances, std::to_string(static_cast<long long>(gbps * 1000)) +
-                                      " MB/s are no number of links of " + quoted(g.name));
+    if (links > g.links_at_most() || std::abs(gbps - links * of_one) > 0.1 * gbps) {
+      throw no_number(distances, g, gbps);
     }
     return static_cast<int>(links);
+  }
+  bad_source no_number(const pugi::xml_node& distances, const gpu& g, double gbps) const {
+    char megabytes[32];
+    std::snprintf(megabytes, sizeof megabytes, "%.0f", gbps * 1000);
+    return xml_.wrong(distances,
+                      std::string(megabytes) + " MB/s are no number of links of " + quoted(g.name));
   }
 
   // Of GPUs of an unknown kind too, whose links cannot be counted.
@@ -278,7 +323,7 @@ class hwloc_reader {
     }
   }
 
-  xml_source xml_;
+  const xml_source& xml_;
   std::map<long long, object> objects_;  // by gp_index
   std::vector<found_gpu> gpus_;
   std::map<int, double> to_switches_;  // what each GPU's links to switches carry
@@ -286,6 +331,6 @@ class hwloc_reader {
 
 }  // namespace
 
-graph import_hwloc(const source_text& source) { return hwloc_reader(source).read(); }
+graph import_hwloc(const xml_source& xml) { return hwloc_reader(xml).read(); }
 
 }  // namespace topo

@@ -14,9 +14,8 @@ graph import_topology(const source_text& source) {
   const std::size_t first = text.find_first_not_of(" \t\r\n\v\f");
   if (first == std::string_view::npos) throw source.wrong(0, "empty");
   if (text[first] == '<') {
-    const xml_source parsed(source);
-    if (std::string_view(parsed.root().name()) == "topology") return import_hwloc(source);
-    return import_nccl(source);
+    const xml_source xml(source);
+    return std::string_view(xml.root().name()) == "topology" ? import_hwloc(xml) : import_nccl(xml);
   }
   try {
     return peerfold::topology::read_smi_text(text, source.name());

@@ -14,8 +14,8 @@ namespace {
 using peerfold::topology::connection;
 using peerfold::topology::gpu;
 using peerfold::topology::most_gpus;
-using peerfold::topology::most_links;
 using peerfold::topology::path_kind;
+using peerfold::topology::switch_port;
 
 // PCI classes, as NCCL writes them (a class of 16 bits and an interface of 8).
 constexpr std::string_view class_of_gpus = "0x0302";
@@ -24,7 +24,7 @@ constexpr std::string_view class_of_cpus_links = "0x068001";
 
 class nccl_reader {
  public:
-  explicit nccl_reader(const source_text& source) : xml_(source) {}
+  explicit nccl_reader(const xml_source& xml) : xml_(xml) {}
 
   graph read() {
     const pugi::xml_node system = xml_.root("system", "NCCL");
@@ -121,9 +121,7 @@ class nccl_reader {
       for (const auto& [ends, link] : claims) {
         if (ends.first == i) links += *result.at(i, ends.second).links;
       }
-      if (links > most_links) {
-        throw xml_.wrong(marked, "more than " + std::to_string(most_links) + " links of one GPU");
-      }
+      check_sum(result.gpu_at(i), links, marked);
     }
     for (const auto& [ends, link] : claims) {
       if (claims.contains({ends.second, ends.first})) continue;
@@ -146,9 +144,10 @@ class nccl_reader {
     const std::string target = lower(link.attribute("target").value());
     const long long count = xml_.number(link, "count").value_or(0);
     if (target.empty()) throw xml_.wrong(link, "<nvlink> without target");
-    if (count < 1 || count > most_links) {
+    if (count < 1 || count > g.links_at_most()) {
       throw xml_.wrong(link, "count=" + quoted(link.attribute("count").value()) +
-                                 "; a GPU has 1 to " + std::to_string(most_links) + " links");
+                                 "; this GPU has 1 to " + std::to_string(g.links_at_most()) +
+                                 " links");
     }
     const int links = static_cast<int>(count);
     const std::string kind = lower(link.attribute("tclass").value());
@@ -156,12 +155,17 @@ class nccl_reader {
     const auto other = std::ranges::find(result.gpus(), target, &gpu::bus_id);
     if (other == result.gpus().end()) {
       if (kind.starts_with(class_of_cpus_links)) {
-        g.links_to_cpu = checked_sum(g.links_to_cpu, links, link);
+        g.links_to_cpu += links;
+        check_sum(g, g.links_to_cpu, link);
       } else if (kind.starts_with(class_of_switches)) {
-        checked_sum(g.links_to_switches(), links, link);
         // A hidden one has no bus id of its own.
         const bool is_hidden = target.starts_with("fffffff:");
-        g.ports.push_back({result.nvswitch_at(is_hidden ? "" : target), links});
+        const int nvswitch = result.nvswitch_at(is_hidden ? "" : target);
+        if (std::ranges::find(g.ports, nvswitch, &switch_port::nvswitch) != g.ports.end()) {
+          throw xml_.wrong(link, "a second <nvlink> to " + quoted(target));
+        }
+        g.ports.push_back({nvswitch, links});
+        check_sum(g, g.links_to_switches(), link);
       } else {
         throw xml_.wrong(link, "a link to " + quoted(target) + ", which is not there");
       }
@@ -184,11 +188,9 @@ class nccl_reader {
     return true;
   }
 
-  int checked_sum(int sum, int links, const pugi::xml_node& link) const {
-    if (sum + links > most_links) {
-      throw xml_.wrong(link, "more than " + std::to_string(most_links) + " links of one GPU");
-    }
-    return sum + links;
+  void check_sum(const gpu& g, int links, const pugi::xml_node& at) const {
+    if (links <= g.links_at_most()) return;
+    throw xml_.wrong(at, "more than " + std::to_string(g.links_at_most()) + " links of one GPU");
   }
 
   static std::string lower(std::string text) {
@@ -196,7 +198,7 @@ class nccl_reader {
     return text;
   }
 
-  xml_source xml_;
+  const xml_source& xml_;
   std::vector<gpu> gpus_;
   std::vector<pugi::xml_node> marked_;  // the <gpu> of each, where there is one
   std::vector<std::optional<long long>> devs_;
@@ -204,6 +206,6 @@ class nccl_reader {
 
 }  // namespace
 
-graph import_nccl(const source_text& source) { return nccl_reader(source).read(); }
+graph import_nccl(const xml_source& xml) { return nccl_reader(xml).read(); }
 
 }  // namespace topo

@@ -16,6 +16,7 @@ using json = nlohmann::ordered_json;
 using peerfold::topology::connection;
 using peerfold::topology::gpu;
 using peerfold::topology::path_kind;
+using peerfold::topology::switch_port;
 using peerfold::topology::to_string;
 
 // "NV12s": 12 NVLinks, through switches.
@@ -34,6 +35,15 @@ std::string rate_of(const connection& c) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f", *c.gbps);
   return text;
+}
+
+bool is_rated(const graph& g) {
+  for (int i = 0; i < g.size(); ++i) {
+    for (int j = 0; j < g.size(); ++j) {
+      if (g.at(i, j).gbps) return true;
+    }
+  }
+  return false;
 }
 
 template <class Cell>
@@ -61,9 +71,90 @@ void print_matrix(std::ostream& out, const graph& g, const Cell& cell) {
   }
 }
 
+// "NUMA node 0; cpu0 > 0000:08:00.0; NVSwitch:links 0:5, 1:4": the host bridge and the bridges
+// below it, and the links to each switch. Empty: nothing known.
+std::string place_of(const gpu& each) {
+  std::string text;
+  const auto add = [&](const std::string& what, const char* separator) {
+    text += (text.empty() ? "" : separator) + what;
+  };
+  if (each.numa_node) add("NUMA node " + std::to_string(*each.numa_node), "");
+  if (!each.host_bridge.empty()) {
+    add(shortened(each.host_bridge), "; ");
+    for (const std::string& bridge : each.bridges) add(shortened(bridge), " > ");
+  }
+  std::string ports;
+  for (const switch_port& port : each.ports) {
+    ports += (ports.empty() ? "" : ", ") + std::to_string(port.nvswitch) +
+             (port.links > 0 ? ":" + std::to_string(port.links) : "");
+  }
+  if (!ports.empty()) add("NVSwitch:links " + ports, "; ");
+  if (each.links_to_cpu > 0) add("CPU:links " + std::to_string(each.links_to_cpu), "; ");
+  return text;
+}
+
+void print_places(std::ostream& out, const graph& g) {
+  bool is_first = true;
+  for (int i = 0; i < g.size(); ++i) {
+    const std::string place = place_of(g.gpu_at(i));
+    if (place.empty()) continue;
+    out << (is_first ? "\n" : "") << "GPU " << i << ": " << place << '\n';
+    is_first = false;
+  }
+  for (std::size_t k = 0; k < g.nvswitches().size(); ++k) {
+    const std::string& bus = g.nvswitches()[k].bus_id;
+    out << "NVSwitch " << k << ": " << (bus.empty() ? "hidden" : shortened(bus)) << '\n';
+  }
+}
+
 template <class T>
 json or_null(const std::optional<T>& value) {
   return value ? json(*value) : json(nullptr);
+}
+json or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+// Null where a GPU may have ports that its source does not tell of.
+json ports_of(const graph& g, int i) {
+  json ports = json::array();
+  for (const switch_port& port : g.gpu_at(i).ports) {
+    ports.push_back({{"nvswitch", port.nvswitch},
+                     {"links", port.links > 0 ? json(port.links) : json(nullptr)}});
+  }
+  if (!ports.empty()) return ports;
+  for (int j = 0; j < g.size(); ++j) {
+    const connection& c = g.at(i, j);
+    if (c.links != 0 && c.through_switch != false) return nullptr;
+  }
+  return ports;
+}
+
+json gpu_as_json(const graph& g, int i) {
+  const gpu& each = g.gpu_at(i);
+  const int generation = each.generation().number;
+  return {{"name", each.name},
+          {"bus_id", or_null(each.bus_id)},
+          {"numa_node", or_null(each.numa_node)},
+          {"compute_capability", or_null(each.sm)},
+          {"nvlink_generation", generation > 0 ? json(generation) : json(nullptr)},
+          {"host_bridge", or_null(each.host_bridge)},
+          {"bridges", each.host_bridge.empty() ? json(nullptr) : json(each.bridges)},
+          {"links_to_cpu", each.links_to_cpu},
+          {"ports", ports_of(g, i)}};
+}
+
+json pair_as_json(const graph& g, int from, int to) {
+  const connection& c = g.at(from, to);
+  return {
+      {"from", from},
+      {"to", to},
+      {"path", c.path == path_kind::unknown ? json(nullptr) : json(std::string(to_string(c.path)))},
+      {"links", or_null(c.links)},
+      {"through_switch", or_null(c.through_switch)},
+      {"gbps", or_null(c.gbps)},
+      {"peer_access", or_null(c.peer_access)},
+      {"latency_us", or_null(c.latency_us)},
+      {"native_atomics", or_null(c.native_atomics)},
+      {"ipc", or_null(c.ipc)}};
 }
 
 }  // namespace
@@ -79,46 +170,27 @@ void print_tables(std::ostream& out, const graph& g, const std::string& source) 
   print_matrix(out, g, cell_of);
   out << "\nNV#: so many NVLinks, NV#s: through switches; PIX, PXB, PHB, NODE, SYS: over PCIe, as "
          "nvidia-smi has it; peer, no peer: peer access; ?: the source does not say\n";
-  const auto is_rated = [&] {
-    for (int i = 0; i < g.size(); ++i) {
-      for (int j = 0; j < g.size(); ++j) {
-        if (g.at(i, j).gbps) return true;
-      }
-    }
-    return false;
-  };
-  if (!is_rated()) return;
-  out << "\nGB/s one way:\n\n";
-  print_matrix(out, g, rate_of);
+  if (is_rated(g)) {
+    out << "\nGB/s one way:\n\n";
+    print_matrix(out, g, rate_of);
+  }
+  print_places(out, g);
 }
 
 void print_json(std::ostream& out, const graph& g, const std::string& source) {
   json gpus = json::array();
-  for (const gpu& each : g.gpus()) {
-    gpus.push_back({{"name", each.name},
-                    {"bus_id", each.bus_id.empty() ? json(nullptr) : json(each.bus_id)},
-                    {"numa_node", or_null(each.numa_node)},
-                    {"compute_capability", or_null(each.sm)},
-                    {"links_to_cpu", each.links_to_cpu}});
-  }
   json pairs = json::array();
   for (int i = 0; i < g.size(); ++i) {
+    gpus.push_back(gpu_as_json(g, i));
     for (int j = 0; j < g.size(); ++j) {
-      if (i == j) continue;
-      const connection& c = g.at(i, j);
-      pairs.push_back(
-          {{"from", i},
-           {"to", j},
-           {"path",
-            c.path == path_kind::unknown ? json(nullptr) : json(std::string(to_string(c.path)))},
-           {"links", or_null(c.links)},
-           {"through_switch", or_null(c.through_switch)},
-           {"gbps", or_null(c.gbps)},
-           {"peer_access", or_null(c.peer_access)}});
+      if (i != j) pairs.push_back(pair_as_json(g, i, j));
     }
   }
+  json nvswitches = json::array();
+  for (const auto& each : g.nvswitches()) nvswitches.push_back({{"bus_id", or_null(each.bus_id)}});
   // Names may hold bytes that are no UTF-8.
-  const json document{{"source", source}, {"gpus", gpus}, {"pairs", pairs}};
+  const json document{
+      {"source", source}, {"gpus", gpus}, {"nvswitches", nvswitches}, {"pairs", pairs}};
   out << document.dump(1, ' ', false, json::error_handler_t::replace) << '\n';
 }
 

@@ -30,7 +30,11 @@ class xml_source {
     const pugi::xml_parse_result parsed =
         document_.load_buffer(source.text().data(), source.text().size(),
                               pugi::parse_default | pugi::parse_trim_pcdata, pugi::encoding_utf8);
-    if (!parsed) throw source.wrong(static_cast<std::size_t>(parsed.offset), parsed.description());
+    if (parsed) return;
+    const auto offset = static_cast<std::size_t>(parsed.offset);
+    // At the end or at the last character, which pugixml looks at again.
+    const bool is_cut = source.text().find_first_not_of(" \t\r\n", offset + 1) == std::string::npos;
+    throw source.wrong(offset, (is_cut ? "cut off: " : "") + std::string(parsed.description()));
   }
 
   pugi::xml_node root() const { return document_.document_element(); }

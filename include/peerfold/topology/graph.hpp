@@ -54,22 +54,55 @@ struct switch_port {
   friend bool operator==(const switch_port&, const switch_port&) = default;
 };
 
+/// The NVLinks of a GPU by its compute capability: their generation, how many it has at most, and
+/// what one carries each way, in 1e9 bytes/s (as `nvidia-smi nvlink --status` has it, but for P100:
+/// as described). 0: none known.
+struct nvlink_generation {
+  int number = 0;
+  int links = 0;
+  double gbps = 0;
+
+  [[nodiscard]] static constexpr nvlink_generation of(int sm) noexcept {
+    if (sm >= 100 && sm < 110) return {5, 18, 53.125};
+    if (sm == 90) return {4, 18, 26.5625};
+    if (sm == 80) return {3, 12, 25.0};
+    if (sm == 70) return {2, 6, 25.78125};
+    if (sm == 60) return {1, 4, 20.0};
+    return {};
+  }
+};
+
+/// The most links of any GPU.
+inline constexpr int most_links = 18;
+
 /// A GPU.
 struct gpu {
-  std::string name;                       ///< in its source: "GPU0", "nvml3", a PCI bus id
-  std::string bus_id = {};                ///< of PCI; empty: unknown
-  std::optional<int> numa_node = {};      ///< nothing: unknown, or of none
-  std::optional<int> sm = {};             ///< compute capability, major * 10 + minor
-  std::string host_bridge = {};           ///< of PCIe; empty: unknown
-  std::vector<std::string> bridges = {};  ///< PCIe bridges between that and it, from the top
-  int links_to_cpu = 0;                   ///< NVLinks that end at a CPU
-  std::vector<switch_port> ports = {};    ///< NVLinks that end at NVSwitches, by switch
+  std::string name;                   ///< in its source: "GPU0", "nvml3", a PCI bus id
+  std::string bus_id = {};            ///< of PCI; empty: unknown
+  std::optional<int> numa_node = {};  ///< nothing: unknown, or of none
+  std::optional<int> sm = {};         ///< compute capability, major * 10 + minor
+  std::string host_bridge = {};       ///< of PCIe; empty: unknown
+  /// PCIe bridges between that and it, from the top. The ports of a switch are one bridge.
+  std::vector<std::string> bridges = {};
+  int links_to_cpu = 0;                 ///< NVLinks that end at a CPU
+  std::vector<switch_port> ports = {};  ///< NVLinks that end at NVSwitches, by switch
 
   /// NVLinks that end at NVSwitches.
   [[nodiscard]] int links_to_switches() const noexcept {
     int sum = 0;
     for (const switch_port& port : ports) sum += port.links;
     return sum;
+  }
+
+  /// Nothing known of it: {}.
+  [[nodiscard]] nvlink_generation generation() const noexcept {
+    return nvlink_generation::of(sm.value_or(0));
+  }
+
+  /// The most links that it may have, as far as its compute capability says.
+  [[nodiscard]] int links_at_most() const noexcept {
+    const int links = generation().links;
+    return links > 0 ? links : most_links;
   }
 
   friend bool operator==(const gpu&, const gpu&) = default;
@@ -91,26 +124,6 @@ struct connection {
   friend bool operator==(const connection&, const connection&) = default;
 };
 
-/// The NVLinks of a GPU by its compute capability: their generation, how many it has at most, and
-/// what one carries each way, in 1e9 bytes/s (as `nvidia-smi nvlink --status` has it, but for P100:
-/// as described). 0: none known.
-struct nvlink_generation {
-  int number = 0;
-  int links = 0;
-  double gbps = 0;
-
-  [[nodiscard]] static constexpr nvlink_generation of(int sm) noexcept {
-    if (sm >= 100 && sm < 110) return {5, 18, 53.125};
-    if (sm == 90) return {4, 18, 26.5625};
-    if (sm == 80) return {3, 12, 25.0};
-    if (sm == 70) return {2, 6, 25.78125};
-    if (sm == 60) return {1, 4, 20.0};
-    return {};
-  }
-};
-
-/// The most links of any GPU.
-inline constexpr int most_links = 18;
 /// The most GPUs of a graph.
 inline constexpr int most_gpus = 256;
 
@@ -225,10 +238,7 @@ inline void rate_links(graph& g) {
     for (int j = 0; j < g.size(); ++j) {
       connection& c = g.at(i, j);
       if (i == j || c.path != path_kind::nvlink || !c.links || c.gbps) continue;
-      const auto rate = [&](int k) {
-        return nvlink_generation::of(g.gpu_at(k).sm.value_or(0)).gbps;
-      };
-      const double gbps = std::min(rate(i), rate(j));
+      const double gbps = std::min(g.gpu_at(i).generation().gbps, g.gpu_at(j).generation().gbps);
       if (gbps > 0) c.gbps = *c.links * gbps;
     }
   }

@@ -45,6 +45,13 @@ inline graph gpus_in_sockets(int count, int sm, int to_socket) {
   return g;
 }
 
+/// On those NUMA nodes, where they are not the sockets.
+inline graph on_nodes(graph g, std::initializer_list<int> nodes) {
+  int i = 0;
+  for (const int node : nodes) g.gpu_at(i++).numa_node = node;
+  return g;
+}
+
 /// A link of so many NVLinks between two GPUs.
 struct direct_link {
   int a;
@@ -64,11 +71,10 @@ inline graph with_links(graph g, std::initializer_list<direct_link> all) {
   return g;
 }
 
-/// With all links of every GPU at the switches of one fabric, which counts as one.
+/// With all links of every GPU at one hidden switch: how many there are is not said.
 inline graph with_switches(graph g) {
   for (int i = 0; i < g.size(); ++i) {
-    const int links = nvlink_generation::of(g.gpu_at(i).sm.value_or(0)).links;
-    g.gpu_at(i).ports = {{g.nvswitch_at("NVSwitches"), links}};
+    g.gpu_at(i).ports = {{g.nvswitch_at(""), g.gpu_at(i).generation().links}};
   }
   join_through_switches(g);
   rate_links(g);
@@ -112,7 +118,7 @@ inline graph cube_mesh() {
 
 /// All presets. Link counts and rates are those of the vendors' descriptions (DGX-1 with V100, DGX
 /// A100, HGX H100, H200 and B200, GB200 NVL72) and, where there is one, of a dump of the machine
-/// (tests/topology).
+/// (tests/topology/samples).
 inline constexpr std::array<preset, 10> presets{{
     {"a100-mesh", "4 A100, 4 NVLinks between each two, no switch",
      [] {
@@ -121,7 +127,10 @@ inline constexpr std::array<preset, 10> presets{{
            {{0, 1, 4}, {0, 2, 4}, {0, 3, 4}, {1, 2, 4}, {1, 3, 4}, {2, 3, 4}});
      }},
     {"dgx-a100", "8 A100, 12 NVLinks each, through NVSwitch",
-     [] { return detail::with_switches(detail::gpus_in_sockets(8, 80, 4)); }},
+     [] {
+       return detail::with_switches(
+           detail::on_nodes(detail::gpus_in_sockets(8, 80, 4), {3, 3, 1, 1, 7, 7, 5, 5}));
+     }},
     {"hgx-h100", "8 H100, 18 NVLinks each, through NVSwitch",
      [] { return detail::with_switches(detail::gpus_in_sockets(8, 90, 4)); }},
     {"hgx-h200", "8 H200, 18 NVLinks each, through NVSwitch",

@@ -299,6 +299,7 @@ class smi_reader {
     // -mp says nothing of NVLinks, and its legend does not explain them.
     const bool says_links =
         table_ == table::paths && (explains_links_ || !has_legend_ || has_links());
+    const std::vector<std::optional<bool>> through_switch = find_switches();
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t j = 0; j < n; ++j) {
         if (i == j) continue;
@@ -307,7 +308,7 @@ class smi_reader {
         c.path = from.path;
         c.peer_access = from.access;
         if (says_links) c.links = from.links;
-        if (from.links > 0) c.through_switch = goes_through_switch(i);
+        if (from.links > 0) c.through_switch = through_switch[i];
       }
     }
     return {};
@@ -317,22 +318,43 @@ class smi_reader {
     return std::ranges::any_of(cells_, [](const cell& c) { return c.links > 0; });
   }
 
-  /// Whether GPU i's links lead to switches, as far as cells tell. Cells that add up to more than a
-  /// GPU can have: they do. Cells that differ: they do not, since behind switches all peers have
-  /// all links. The same for each peer may be either, but for four links in a mesh of four.
-  [[nodiscard]] std::optional<bool> goes_through_switch(std::size_t i) const {
+  /// Whether each GPU's links lead to switches, as far as cells tell; the same for all GPUs that
+  /// links join. Cells that add up to more than a GPU can have: they do. Cells that differ: they do
+  /// not, since behind switches all peers have all links. The same for each peer may be either, but
+  /// for four links in a mesh of four.
+  [[nodiscard]] std::vector<std::optional<bool>> find_switches() const {
     const std::size_t n = gpus_.size();
-    const int first = cells_[i * n + (i == 0 ? 1 : 0)].links;
-    for (std::size_t k = 0; k < n; ++k) {
-      int sum = 0;
-      for (std::size_t j = 0; j < n; ++j) sum += cells_[k * n + j].links;
-      if (sum > most_links && cells_[i * n + k].links + (i == k ? 1 : 0) > 0) return true;
+    std::vector<std::optional<bool>> result(n);
+    std::vector<bool> seen(n);
+    for (std::size_t first = 0; first < n; ++first) {
+      if (seen[first]) continue;
+      seen[first] = true;
+      std::vector<std::size_t> island{first};
+      int most = 0;
+      bool differ = false;
+      for (std::size_t k = 0; k < island.size(); ++k) {
+        const std::size_t i = island[k];
+        const int one = cells_[i * n + (i == 0 && n > 1 ? 1 : 0)].links;
+        int sum = 0;
+        for (std::size_t j = 0; j < n; ++j) {
+          const int links = cells_[i * n + j].links;
+          sum += links;
+          differ = differ || (j != i && links != one);
+          if (links == 0 || seen[j]) continue;
+          seen[j] = true;
+          island.push_back(j);
+        }
+        most = std::max(most, sum);
+      }
+      for (const std::size_t i : island) {
+        if (most > most_links) {
+          result[i] = true;
+        } else if (differ || (n == 4 && most == 3 * 4)) {
+          result[i] = false;
+        }
+      }
     }
-    for (std::size_t j = 0; j < n; ++j) {
-      if (j != i && cells_[i * n + j].links != first) return false;
-    }
-    if (n == 4 && first == 4) return false;
-    return {};
+    return result;
   }
 
   std::string_view rest_;
