@@ -86,9 +86,10 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
   constexpr bool sentinel = takes_sentinel<T, Op, n> && list::contains(transport_id::sentinel);
   constexpr auto which = collective::all_reduce;
   const std::size_t bytes = count.value() * sizeof(T);
-  const policy selected =
-      as_measured<which, list, sentinel>(team, bytes, algorithm::reaches_peers<Store>,
-                                         select_all_reduce(team.rank_count(), bytes, sentinel));
+  constexpr bool symmetric = algorithm::reaches_peers<Store>;
+  const policy selected = as_measured<which, list, sentinel>(
+      team, bytes, symmetric,
+      select_all_reduce(team.rank_count(), bytes, sentinel, team.sharing(), symmetric));
   return with_policy<which, list, carries_sentinels<n, T>>(options, selected, [&]<policy P>() {
     if constexpr (runs_along_tree(P)) {
       return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,

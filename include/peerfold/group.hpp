@@ -150,7 +150,8 @@ outcome<> all_reduce_group(Team& team, int first, int last, const tensor_group<T
   constexpr bool may_take = (takes_sentinel<Ts, Op, n> && ...);
   using list = all_reduce_policies_t<Policies, n, may_take>;
   constexpr bool sentinel = may_take && list::contains(transport_id::sentinel);
-  const policy selected = select_all_reduce(team.rank_count(), group.bytes(), sentinel);
+  const policy selected =
+      select_all_reduce(team.rank_count(), group.bytes(), sentinel, team.sharing());
   constexpr auto which = collective::all_reduce;
   return with_policy<which, list, carries_sentinels<n, Ts...>>(options, selected, [&]<policy P>() {
     static_assert(!runs_along_tree(P), "groups have no policies along trees");

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pf = peerfold;
@@ -73,6 +74,24 @@ TEST_CASE("a large two-shot takes what its bytes take at the rate of stores") {
   const auto few = model.predict(request(model, 8, 1e9).call, pf::two_shot_store, *k, {true, 4});
   CHECK(few.us() > 2 * cost.us());
   CHECK(few.busiest == pf::cost::blocks);
+}
+
+TEST_CASE("without a graph an all-reduce is predicted as on GPUs of Hopper behind switches") {
+  const pf::cost_model model = model_of("hgx-h100");
+  for (const auto& [ranks, sharing] :
+       {std::pair{3, 1}, std::pair{8, 1}, std::pair{8, 4}, std::pair{6, 2}, std::pair{4, 4}}) {
+    for (const pf::policy& p : {pf::one_shot_packet, pf::one_shot_sentinel, pf::two_shot_packet,
+                                pf::two_shot_sentinel, pf::two_shot_store}) {
+      for (double bytes = 1024; bytes < 1e9; bytes *= 3.5) {
+        auto asked = request(model, ranks, bytes);
+        for (int r = 0; r < ranks; ++r) asked.call.gpus[static_cast<std::size_t>(r)] = r / sharing;
+        CAPTURE(ranks, sharing, std::string(pf::to_string(p)), bytes);
+        const auto& k = *pf::constants_of(p, true);
+        CHECK(pf::all_reduce_us(k, ranks, sharing, bytes) ==
+              Approx(model.predict(asked.call, p, k).us()).epsilon(0.01));
+      }
+    }
+  }
 }
 
 TEST_CASE("two GPUs of Hopper are chosen for by the table that was measured on such") {

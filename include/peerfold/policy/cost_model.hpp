@@ -11,76 +11,18 @@
 
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
+#include <peerfold/policy/cost_constants.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/policy/traffic.hpp>
 #include <peerfold/topology/edges.hpp>
 #include <peerfold/topology/graph.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <vector>
 
 namespace peerfold {
-
-/// What a policy takes beside the bytes of the busiest edge.
-struct cost_constants {
-  policy of;
-  /// A call of next to nothing between two ranks on GPUs of their own, in microseconds; along
-  /// chains, trees and rings, one of a single step.
-  double start_us = 0;
-  /// For each rank beyond two, or, along chains, trees and rings, for each further step, in
-  /// microseconds.
-  double step_us = 0;
-  /// By how much moving takes longer than the busiest edge at the rate that plain stores reach.
-  double wire = 1;
-  /// Where a block's part of the message is more than round_bytes it is exchanged in rounds; for
-  /// each beyond the first, in microseconds.
-  double round_us = 0;
-  double round_bytes = 0;  ///< 0: it streams
-  /// What one block sends one other rank, in 1e9 bytes/s: counts where there are few blocks.
-  double block_gbps = 10;
-};
-
-/// Fitted to all-reduces of every second size of benchmarks/results/2026-11-27-2xH100-ranks.json,
-/// two, four and eight ranks on two H100 with NVLink, by benchmarks/fit_cost_model.py; block_gbps
-/// to calls of one to 16 blocks. Between ranks of one GPU each, steps may take less; where there is
-/// NVLink of another generation or PCIe between them, nothing was measured.
-inline constexpr std::array fitted_costs{
-    cost_constants{one_shot_packet, 2.30, 0.29, 1.03, 0, 0, 6.5},
-    cost_constants{one_shot_sentinel, 2.32, 0.45, 1.12, 7.4, 32768, 3.9},
-    cost_constants{one_shot_store, 4.50, 0.58, 1.09, 0, 0, 10.5},
-    cost_constants{two_shot_packet, 3.30, 0.79, 1.03, 0, 0, 5.7},
-    cost_constants{two_shot_sentinel, 3.32, 1.17, 1.18, 4.4, 16384, 4.0},
-    cost_constants{two_shot_store, 7.57, 1.49, 1.04, 0, 0, 12.5},
-    cost_constants{chain_packet, 2.24, 2.28, 1.11, 0, 0, 2.8},
-    cost_constants{chain_store, 4.06, 8.03, 1.00, 0, 0, 2.05},
-    cost_constants{tree_packet, 2.18, 2.45, 1.00, 0, 0, 2.5},
-    cost_constants{tree_store, 4.05, 8.11, 1.00, 0, 0, 2.0},
-};
-/// The same of policies that write straight into symmetric memory.
-inline constexpr std::array fitted_symmetric_costs{
-    cost_constants{two_shot_store, 7.03, 0.65, 1.00, 0, 0, 12.5},
-    cost_constants{direct_store, 6.91, 0.80, 1.03, 0, 0, 20},
-    cost_constants{direct_bulk, 8.51, 0.80, 1.06, 0, 0, 40},
-};
-
-/// The constants of a policy, in symmetric memory where it needs that; null where it was not
-/// measured.
-[[nodiscard]] constexpr const cost_constants* constants_of(const policy& p,
-                                                           bool symmetric) noexcept {
-  const auto find = [&](const auto& costs) -> const cost_constants* {
-    for (const cost_constants& c : costs) {
-      if (c.of == p) return &c;
-    }
-    return nullptr;
-  };
-  const cost_constants* const in_any = find(fitted_costs);
-  if (!symmetric && in_any != nullptr) return in_any;
-  const cost_constants* const in_symmetric = find(fitted_symmetric_costs);
-  return in_symmetric != nullptr ? in_symmetric : in_any;
-}
 
 /// A GPU's multiprocessors by its compute capability, as its maker describes the boards of its
 /// kind.
@@ -165,9 +107,6 @@ class cost_model {
   [[nodiscard]] static constexpr bool runs_along_links(const policy& p) noexcept {
     return p.algorithm == algorithm_id::chain || p.algorithm == algorithm_id::tree;
   }
-
-  /// What memory of a GPU moves, in 1e9 bytes/s each way (two H100: 1497 copied).
-  static constexpr double local_gbps = 1500;
 
   [[nodiscard]] static cost alone(const call_shape& call, cost c) {
     c.edge_us = c.wire_us = call.part_bytes / (local_gbps * per_us);

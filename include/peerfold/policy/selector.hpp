@@ -7,6 +7,7 @@
 #include <peerfold/core/element.hpp>
 #include <peerfold/core/rank.hpp>
 #include <peerfold/core/reduction_op.hpp>
+#include <peerfold/policy/cost_constants.hpp>
 #include <peerfold/policy/policy.hpp>
 #include <peerfold/transport/sentinel.hpp>
 
@@ -23,37 +24,48 @@ struct policy_range {
 };
 
 /// How all-reduce is done among `ranks` ranks; `sentinel`, where elements and operator allow for it
-/// (see takes_sentinel). Measured on 2 H100 and H200 (benchmarks/results); for more ranks scaled by
-/// the bytes that each sends.
+/// (see takes_sentinel). Measured on 2 H100 and H200 (benchmarks/results). For more ranks the
+/// policies that are worth compiling: among them the cost model chooses, and sizes say nothing.
 constexpr std::array<policy_range, 4> all_reduce_ranges(int ranks, bool sentinel) noexcept {
   constexpr size_t kib = 1024;
   constexpr size_t any = ~size_t{0};
-  const auto n = static_cast<size_t>(ranks);
   if (sentinel) {
     if (ranks <= 2) {
       return {
           {{one_shot_packet, 64 * kib}, {one_shot_sentinel, 4096 * kib}, {two_shot_store, any}}};
     }
-    return {{{one_shot_packet, 128 * kib / n},
-             {one_shot_sentinel, 512 * kib / n},
-             {two_shot_sentinel, 4096 * kib},
+    return {{{one_shot_packet, any},
+             {one_shot_sentinel, any},
+             {two_shot_sentinel, any},
              {two_shot_store, any}}};
   }
   if (ranks <= 2) {
     return {{{one_shot_packet, 512 * kib}, {one_shot_store, 4096 * kib}, {two_shot_store, any}}};
   }
-  const size_t one_step = ranks <= 4 ? 128 * kib : ranks <= 8 ? 64 * kib : 512 * kib / n;
-  const size_t two_steps = ranks <= 4 ? 1024 * kib : 512 * kib;
-  return {{{one_shot_packet, one_step}, {two_shot_packet, two_steps}, {two_shot_store, any}}};
+  return {{{one_shot_packet, any}, {two_shot_packet, any}, {two_shot_store, any}}};
 }
 
-/// The policy for an all-reduce of `bytes` bytes among `ranks` ranks. All are reproducible, so the
-/// choice never changes a bit of the result (but of NaNs).
-constexpr policy select_all_reduce(int ranks, size_t bytes, bool sentinel = false) noexcept {
+/// The policy for an all-reduce of `bytes` bytes among `ranks` ranks, of which at most `sharing`
+/// are on one GPU; `symmetric`, where outputs are in symmetric memory. All are reproducible, so the
+/// choice never changes a bit of the result (but of NaNs). Of two ranks the table has it; of more
+/// the cost model, for GPUs of Hopper behind switches.
+constexpr policy select_all_reduce(int ranks, size_t bytes, bool sentinel = false, int sharing = 1,
+                                   bool symmetric = false) noexcept {
+  policy fastest = two_shot_store;
+  double least = 0;
   for (const policy_range& range : all_reduce_ranges(ranks, sentinel)) {
-    if (bytes <= range.up_to) return range.fastest;
+    if (range.up_to == 0) continue;
+    if (ranks <= 2) {
+      if (bytes <= range.up_to) return range.fastest;
+      continue;
+    }
+    const cost_constants* const k = constants_of(range.fastest, symmetric);
+    const double us = all_reduce_us(*k, ranks, sharing, static_cast<double>(bytes));
+    if (least > 0 && us >= least) continue;
+    fastest = range.fastest;
+    least = us;
   }
-  return two_shot_store;
+  return fastest;
 }
 
 /// Whether sentinels can carry elements of these types between N ranks.

@@ -263,21 +263,21 @@ class tuning {
     /// The number that a word is, of digits with a point or without, in whatever locale; -1 if it
     /// is none.
     [[nodiscard]] static double to_number(std::string_view text) noexcept {
-      double value = 0;
-      double place = 0;  // of the next digit behind the point
+      double digits = 0;
+      double scale = 0;  // of what is behind the point
       bool has_digit = false;
       for (const char c : text) {
-        if (c == '.' && place == 0) {
-          place = 0.1;
+        if (c == '.' && scale == 0) {
+          scale = 1;
         } else if (c < '0' || c > '9') {
           return -1;
         } else {
           has_digit = true;
-          value = place == 0 ? value * 10 + (c - '0') : value + place * (c - '0');
-          place /= 10;
+          digits = digits * 10 + (c - '0');
+          scale *= 10;
         }
       }
-      return has_digit ? value : -1;
+      return !has_digit ? -1 : scale == 0 ? digits : digits / scale;
     }
     /// The whole number from 1 to `most` that a word is; 0 if it is none.
     [[nodiscard]] static std::size_t to_count(std::string_view text, double most) noexcept {

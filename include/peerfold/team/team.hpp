@@ -164,6 +164,9 @@ class team {
     return detail::accept();
   }
 
+  /// How many of its ranks are on one device, at most; 1 on threads.
+  [[nodiscard]] int sharing() const noexcept { return sharing_; }
+
   /// Times that were measured on such a machine (see tuning), from which automatic chooses; null
   /// where PEERFOLD_TUNING names none of it.
   [[nodiscard]] const tuning* measured() const noexcept { return measured_; }
@@ -183,6 +186,14 @@ class team {
     if (!reason) measured = tuning::of_process(reason);
     if (reason) return detail::refuse<team>(std::move(reason));
     team made{std::move(ranks)};
+    if constexpr (std::same_as<Place, execution::gpu_place>) {
+      for (int r = 0; r < made.rank_count(); ++r) {
+        int same = 0;
+        for (int q = 0; q < made.rank_count(); ++q)
+          same += made.device(q) == made.device(r) ? 1 : 0;
+        made.sharing_ = std::max(made.sharing_, same);
+      }
+    }
     if (measured != nullptr && measured->machine() == made.ranks_->machine()) {
       made.measured_ = measured;
     }
@@ -233,6 +244,7 @@ class team {
 
   std::unique_ptr<ranks_type> ranks_;
   const tuning* measured_ = nullptr;
+  int sharing_ = 1;
   std::uint64_t id_ = next_id();
 };
 

@@ -1,0 +1,103 @@
+/// \file
+/// The constants of the cost model (cost_model.hpp): plain values, fitted to measurements. With
+/// what they say of nodes that are known without a graph: GPUs behind switches, all alike.
+#pragma once
+
+#include <peerfold/core/config.hpp>
+#include <peerfold/policy/policy.hpp>
+
+#include <array>
+
+namespace peerfold {
+
+/// What a policy takes beside the bytes of the busiest edge.
+struct cost_constants {
+  policy of;
+  /// A call of next to nothing between two ranks on GPUs of their own, in microseconds; along
+  /// chains, trees and rings, one of a single step.
+  double start_us = 0;
+  /// For each rank beyond two, or, along chains, trees and rings, for each further step, in
+  /// microseconds.
+  double step_us = 0;
+  /// By how much moving takes longer than the busiest edge at the rate that plain stores reach.
+  double wire = 1;
+  /// Where a block's part of the message is more than round_bytes it is exchanged in rounds; for
+  /// each beyond the first, in microseconds.
+  double round_us = 0;
+  double round_bytes = 0;  ///< 0: it streams
+  /// What one block sends one other rank, in 1e9 bytes/s: counts where there are few blocks.
+  double block_gbps = 10;
+};
+
+/// Fitted to all-reduces of every second size of benchmarks/results/2026-11-27-2xH100-ranks.json,
+/// two, four and eight ranks on two H100 with NVLink, by benchmarks/fit_cost_model.py; block_gbps
+/// to calls of one to 16 blocks. Between ranks of one GPU each, steps may take less; where there is
+/// NVLink of another generation or PCIe between them, nothing was measured.
+inline constexpr std::array fitted_costs{
+    cost_constants{one_shot_packet, 2.30, 0.29, 1.03, 0, 0, 6.5},
+    cost_constants{one_shot_sentinel, 2.32, 0.45, 1.12, 7.4, 32768, 3.9},
+    cost_constants{one_shot_store, 4.50, 0.58, 1.09, 0, 0, 10.5},
+    cost_constants{two_shot_packet, 3.30, 0.79, 1.03, 0, 0, 5.7},
+    cost_constants{two_shot_sentinel, 3.32, 1.17, 1.18, 4.4, 16384, 4.0},
+    cost_constants{two_shot_store, 7.57, 1.49, 1.04, 0, 0, 12.5},
+    cost_constants{chain_packet, 2.24, 2.28, 1.11, 0, 0, 2.8},
+    cost_constants{chain_store, 4.06, 8.03, 1.00, 0, 0, 2.05},
+    cost_constants{tree_packet, 2.18, 2.45, 1.00, 0, 0, 2.5},
+    cost_constants{tree_store, 4.05, 8.11, 1.00, 0, 0, 2.0},
+};
+/// The same of policies that write straight into symmetric memory.
+inline constexpr std::array fitted_symmetric_costs{
+    cost_constants{two_shot_store, 7.03, 0.65, 1.00, 0, 0, 12.5},
+    cost_constants{direct_store, 6.91, 0.80, 1.03, 0, 0, 20},
+    cost_constants{direct_bulk, 8.51, 0.80, 1.06, 0, 0, 40},
+};
+
+/// The constants of a policy, in symmetric memory where it needs that; null where it was not
+/// measured.
+[[nodiscard]] constexpr const cost_constants* constants_of(const policy& p,
+                                                           bool symmetric) noexcept {
+  const auto find = [&](const auto& costs) -> const cost_constants* {
+    for (const cost_constants& c : costs) {
+      if (c.of == p) return &c;
+    }
+    return nullptr;
+  };
+  const cost_constants* const in_any = find(fitted_costs);
+  if (!symmetric && in_any != nullptr) return in_any;
+  const cost_constants* const in_symmetric = find(fitted_symmetric_costs);
+  return in_symmetric != nullptr ? in_symmetric : in_any;
+}
+
+/// What stores of kernels reach between two GPUs of Hopper with 18 NVLinks, and what blocks one has
+/// for them: measured on two H100 (benchmarks/results), and as its maker describes it.
+inline constexpr double hopper_stores_gbps = 365;
+inline constexpr int hopper_multiprocessors = 132;
+
+/// What the memory of a GPU moves between ranks that share it, in 1e9 bytes/s (two H100: 1497
+/// copied).
+inline constexpr double local_gbps = 1500;
+
+/// The time that cost_model predicts for an all-reduce of `bytes` bytes, in microseconds, among
+/// `ranks` ranks on such GPUs behind switches, `sharing` ranks on each: by a policy of one step or
+/// two.
+constexpr double all_reduce_us(const cost_constants& k, int ranks, int sharing,
+                               double bytes) noexcept {
+  const bool two_steps = k.of.algorithm == algorithm_id::two_shot;
+  const double share = two_steps ? bytes / ranks : bytes;
+  const double pair =
+      share * (k.of.transport == transport_id::packet ? 2 : 1) * (two_steps ? 2 : 1);
+  // Each rank of a GPU sends each rank of others, and of its own.
+  const double link_us = pair * sharing * (ranks - sharing) / (hopper_stores_gbps * 1e3);
+  const double local_us = pair * sharing * (sharing - 1) / (local_gbps * 1e3);
+  double us =
+      k.start_us + k.step_us * (ranks - 2) + k.wire * (link_us > local_us ? link_us : local_us);
+  if (k.round_bytes > 0) {
+    const double rounds = share / (k.round_bytes * (hopper_multiprocessors / sharing));
+    const auto whole = static_cast<double>(static_cast<uint64_t>(rounds));
+    const double further = whole < rounds ? whole : whole - 1;
+    if (further > 0) us += k.round_us * further;
+  }
+  return us;
+}
+
+}  // namespace peerfold
