@@ -169,3 +169,15 @@ TEST_CASE("what the caller does not allow is not chosen") {
   symmetric.limits.symmetric = true;
   CHECK(select_policy(model, symmetric).chosen == pf::direct_store);
 }
+
+TEST_CASE("more ranks than are counted at compile time take what such kernels have") {
+  const pf::cost_model model = model_of("nvl72");
+  for (const double bytes : {1024.0, 1e6, 1e9}) {
+    const auto choice = select_policy(model, request(model, 72, bytes));
+    REQUIRE_FALSE(choice.chosen == pf::automatic);
+    for (const auto& c : choice.candidates) {
+      CHECK_FALSE(pf::runs_along_tree(c.of));
+      CHECK_FALSE(c.of.transport == pf::transport_id::sentinel);
+    }
+  }
+}
