@@ -90,20 +90,42 @@ outcome<> run_all_reduce(Team& team, int first, int last, element_count count,
   const policy selected = as_measured<which, list, sentinel>(
       team, bytes, symmetric,
       select_all_reduce(team.rank_count(), bytes, sentinel, team.sharing(), symmetric));
-  return with_policy<which, list, carries_sentinels<n, T>>(options, selected, [&]<policy P>() {
-    if constexpr (runs_along_tree(P)) {
-      return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
-                                                            loads, op, finish, stores, options);
-    } else {
-      using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
-      const int parts = P.algorithm == algorithm_id::one_shot ? 1 : team.rank_count();
-      const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
-      return launch_bodies(team, first, last, count.value(), parts, call, options,
-                           [&](std::size_t r, const transport::tiling& tiles) {
-                             return body{tiles, loads[r], op, finish, stores[r]};
-                           });
-    }
-  });
+  return with_policy<which, list, carries_sentinels<n, T>>(
+      options, selected,
+      [&]<policy P>() {
+        if constexpr (runs_along_tree(P)) {
+          return launch_tree_fold<collective::all_reduce, P, T>(team, first, last, count.value(), 0,
+                                                                loads, op, finish, stores, options);
+        } else if constexpr (P.algorithm == algorithm_id::ring) {
+          using body = ring_body<T, P, Load, Op, Finish, Store>;
+          return launch_bodies(
+              team, first, last, count.value(), n, signature_of_fold<P, T, Op, Finish>(which),
+              options, [&](std::size_t r, const transport::tiling& tiles) {
+                const auto place = algorithm::ring_place::of(team.links(), n, static_cast<int>(r));
+                return body{tiles, place, loads[r], op, finish, stores[r]};
+              });
+        } else if constexpr (P.algorithm == algorithm_id::two_shot_relayed) {
+          using body = relayed_body<T, Load, Op, Finish, Store>;
+          const algorithm::relay_order order{team.links(), n};
+          return launch_bodies(
+              team, first, last, count.value(), n, signature_of_fold<P, T, Op, Finish>(which),
+              options,
+              [&](std::size_t r, const transport::tiling& tiles) {
+                const auto peers = algorithm::relay_peers::of(team.links(), n, static_cast<int>(r));
+                return body{tiles, team.links(), peers, loads[r], op, finish, stores[r]};
+              },
+              order.most());
+        } else {
+          using body = all_reduce_body<T, P, Load, Op, Finish, Store>;
+          const int parts = P.algorithm == algorithm_id::one_shot ? 1 : team.rank_count();
+          const call_signature call = signature_of_fold<P, T, Op, Finish>(collective::all_reduce);
+          return launch_bodies(team, first, last, count.value(), parts, call, options,
+                               [&](std::size_t r, const transport::tiling& tiles) {
+                                 return body{tiles, loads[r], op, finish, stores[r]};
+                               });
+        }
+      },
+      team.links());
 }
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/link_routes.hpp>
 #include <peerfold/policy/policy.hpp>
 
 #include <chrono>
@@ -30,6 +31,9 @@ struct team_options {
   /// second more, if that one has been heard of in the call and so may wait for a third.
   std::chrono::nanoseconds wait_budget = std::chrono::minutes{10};
   std::vector<channel_options> channels = {channel_options{}};
+  /// Where not all GPUs are linked: who passes messages on, and orders that follow links
+  /// (topology/routes.hpp makes them of the node's graph).
+  link_routes links = {};
   /// Lanes (threads) of a rank; threads place only.
   int workers = 1;
   /// Bytes a rank that a channel should take for its rings of stores, divided among its blocks and

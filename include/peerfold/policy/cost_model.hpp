@@ -105,7 +105,8 @@ class cost_model {
 
   /// Whether further ranks make the way longer, and not the ranks that each talks to more.
   [[nodiscard]] static constexpr bool runs_along_links(const policy& p) noexcept {
-    return p.algorithm == algorithm_id::chain || p.algorithm == algorithm_id::tree;
+    return p.algorithm == algorithm_id::chain || p.algorithm == algorithm_id::tree ||
+           p.algorithm == algorithm_id::ring;
   }
 
   [[nodiscard]] static cost alone(const call_shape& call, cost c) {

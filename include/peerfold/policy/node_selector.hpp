@@ -57,11 +57,6 @@ struct policy_choice {
 
 namespace detail {
 
-/// Whether a policy is for rank counts that are known when it is compiled.
-[[nodiscard]] constexpr bool counts_early(const policy& p) noexcept {
-  return runs_along_tree(p) || p.transport == transport_id::sentinel;
-}
-
 /// Whether NVLinks join the GPUs of a call, each to each perhaps by way of others.
 [[nodiscard]] inline bool joined_by_links(const topology::graph& g, const std::vector<int>& gpus) {
   std::vector<int> reached{gpus.front()};
@@ -140,7 +135,7 @@ namespace detail {
   for (const policy& p : known_policies) {
     const cost_constants* const k = constants_of(p, request.limits.symmetric);
     if (!has_policy(call.which, p) || k == nullptr) continue;
-    if (n > max_ranks && detail::counts_early(p)) continue;
+    if (n > max_ranks && counts_early(p)) continue;
     policy_candidate c{p, model.predict(call, p, *k, request.limits), {}, {}};
     if (measured != nullptr) {
       c.measured_us = measured->time_us(call.which, n, request.limits.symmetric, p,

@@ -35,11 +35,12 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b 
 ///
 /// If `pieces`, a message of a transport that can carries several tiles where every block has many:
 /// what is done once a message, above all the wait for stores to arrive, takes as long as moving a
-/// tile.
+/// tile. Where an algorithm sends several tiles in a message, `tiles_of_slot` of them fit into a
+/// slot of stores.
 template <class Transport>
 constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channel_shape& shape,
-                                int max_blocks, int narrowest, int widest,
-                                bool pieces = false) noexcept {
+                                int max_blocks, int narrowest, int widest, bool pieces = false,
+                                uint32_t tiles_of_slot = 1) noexcept {
   constexpr uint32_t pack = Transport::pack_type::size;
   constexpr size_t deep = std::min(Transport::traits.packs_a_lane, Transport::fragment_type::packs);
   constexpr size_t line = 8;  // packs of 16 bytes: shares start on a line of 128 bytes
@@ -54,7 +55,9 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
   while (width < widest && blocks * static_cast<size_t>(width) * deep < packs) width *= 2;
 
   const auto lanes = static_cast<size_t>(width);
-  const size_t capacity = Transport::capacity(shape, width) / pack;
+  const size_t room = Transport::capacity(shape, width) / pack;
+  const size_t capacity = std::max<size_t>(
+      1, std::min(room, shape.store_bytes / sizeof(typename Transport::pack_type) / tiles_of_slot));
   const size_t even = divide_up(packs, blocks);
   const size_t full =
       std::clamp(divide_up(packs, 4), std::min<size_t>(deep, 2) * lanes, deep * lanes);

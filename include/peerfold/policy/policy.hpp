@@ -10,11 +10,20 @@
 
 namespace peerfold {
 
-enum class algorithm_id : uint8_t { automatic, one_shot, two_shot, direct, chain, tree };
+enum class algorithm_id : uint8_t {
+  automatic,
+  one_shot,
+  two_shot,
+  direct,
+  chain,
+  tree,
+  two_shot_relayed,
+  ring
+};
 enum class transport_id : uint8_t { automatic, packet, store, bulk, sentinel };
 
-/// How a collective is to be carried out. All but trees that fold are reproducible: the bits of the
-/// result do not depend on which one ran (see policy_traits).
+/// How a collective is to be carried out. All but rings, and trees that fold, are reproducible: the
+/// bits of the result do not depend on which one ran (see policy_traits).
 struct policy {
   algorithm_id algorithm = algorithm_id::automatic;
   transport_id transport = transport_id::automatic;
@@ -45,18 +54,35 @@ inline constexpr policy chain_store{algorithm_id::chain, transport_id::store};
 inline constexpr policy tree_packet{algorithm_id::tree, transport_id::packet};
 inline constexpr policy tree_store{algorithm_id::tree, transport_id::store};
 
+/// All-reduce on such nodes, by the team's link routes: in two steps by way of relays, with the
+/// bits of the others, or round a ring, with bits of its own. Compiled where they are named.
+inline constexpr policy two_shot_relayed_store{algorithm_id::two_shot_relayed, transport_id::store};
+inline constexpr policy ring_packet{algorithm_id::ring, transport_id::packet};
+inline constexpr policy ring_store{algorithm_id::ring, transport_id::store};
+
 /// Every policy of all_reduce, of elements of any type, that lets each rank send to every other.
 inline constexpr std::array all_policies{one_shot_packet, one_shot_store, two_shot_packet,
                                          two_shot_store};
 /// Every policy of any collective.
-inline constexpr std::array known_policies{one_shot_packet, one_shot_store,    two_shot_packet,
-                                           two_shot_store,  direct_store,      direct_bulk,
-                                           chain_packet,    chain_store,       tree_packet,
-                                           tree_store,      one_shot_sentinel, two_shot_sentinel};
+inline constexpr std::array known_policies{one_shot_packet,
+                                           one_shot_store,
+                                           two_shot_packet,
+                                           two_shot_store,
+                                           direct_store,
+                                           direct_bulk,
+                                           chain_packet,
+                                           chain_store,
+                                           tree_packet,
+                                           tree_store,
+                                           one_shot_sentinel,
+                                           two_shot_sentinel,
+                                           two_shot_relayed_store,
+                                           ring_packet,
+                                           ring_store};
 
 /// "one_shot/packet" and the like, or "automatic"; what names no policy: "one_shot/automatic".
 constexpr std::string_view to_string(const policy& p) noexcept {
-  constexpr std::string_view names[6][5] = {
+  constexpr std::string_view names[8][5] = {
       {"automatic", "automatic/packet", "automatic/store", "automatic/bulk", "automatic/sentinel"},
       {"one_shot/automatic", "one_shot/packet", "one_shot/store", "one_shot/bulk",
        "one_shot/sentinel"},
@@ -64,10 +90,13 @@ constexpr std::string_view to_string(const policy& p) noexcept {
        "two_shot/sentinel"},
       {"direct/automatic", "direct/packet", "direct/store", "direct/bulk", "direct/sentinel"},
       {"chain/automatic", "chain/packet", "chain/store", "chain/bulk", "chain/sentinel"},
-      {"tree/automatic", "tree/packet", "tree/store", "tree/bulk", "tree/sentinel"}};
+      {"tree/automatic", "tree/packet", "tree/store", "tree/bulk", "tree/sentinel"},
+      {"two_shot_relayed/automatic", "two_shot_relayed/packet", "two_shot_relayed/store",
+       "two_shot_relayed/bulk", "two_shot_relayed/sentinel"},
+      {"ring/automatic", "ring/packet", "ring/store", "ring/bulk", "ring/sentinel"}};
   const auto a = static_cast<std::size_t>(p.algorithm);
   const auto t = static_cast<std::size_t>(p.transport);
-  return a < 6 && t < 5 ? names[a][t] : "(no policy)";
+  return a < 8 && t < 5 ? names[a][t] : "(no policy)";
 }
 
 /// The policy of that name; nothing if there is none.
@@ -100,6 +129,9 @@ using every_policy = policies<one_shot_packet, one_shot_store, two_shot_packet, 
 /// Of all_reduce, of floating-point elements.
 using floating_policies = policies<one_shot_packet, one_shot_sentinel, one_shot_store,
                                    two_shot_packet, two_shot_sentinel, two_shot_store>;
+/// Of all_reduce where GPUs are not all linked: what to name there. Automatic takes the first,
+/// which has the bits of the others, where the team's routes have relays.
+using linked_policies = policies<two_shot_relayed_store, two_shot_store, ring_store, tree_store>;
 /// Of the collectives that take one step, in memory of any kind.
 using exchange_policies = policies<one_shot_packet, one_shot_store>;
 /// Of reduce, and of broadcast in ordinary memory.

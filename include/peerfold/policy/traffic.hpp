@@ -152,6 +152,8 @@ inline void add_tree(traffic& sum, const call_shape& call, const policy& p) {
   traffic sum{call.ranks()};
   switch (p.algorithm) {
     case algorithm_id::two_shot: detail::add_two_shot(sum, call); break;
+    case algorithm_id::two_shot_relayed: detail::add_relayed(sum, call); break;
+    case algorithm_id::ring: detail::add_ring(sum, call); break;
     case algorithm_id::chain:
     case algorithm_id::tree: detail::add_tree(sum, call, p); break;
     default:
@@ -175,6 +177,8 @@ inline void add_tree(traffic& sum, const call_shape& call, const policy& p) {
 [[nodiscard]] constexpr int steps_of(collective which, const policy& p, int ranks) noexcept {
   switch (p.algorithm) {
     case algorithm_id::two_shot: return 2;
+    case algorithm_id::two_shot_relayed: return 4;
+    case algorithm_id::ring: return 2 * (ranks - 1);
     case algorithm_id::direct: return 3;
     case algorithm_id::chain:
     case algorithm_id::tree: return tree_load::of(which, p, ranks).steps;

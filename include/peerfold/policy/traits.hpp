@@ -44,6 +44,11 @@ constexpr bool has_policy(collective which, const policy& p) noexcept {
       return p.transport != transport_id::bulk && p.transport != transport_id::sentinel &&
              (which == collective::all_reduce || which == collective::reduce ||
               which == collective::broadcast);
+    case algorithm_id::two_shot_relayed:
+      return p.transport == transport_id::store && which == collective::all_reduce;
+    case algorithm_id::ring:
+      return which == collective::all_reduce &&
+             (p.transport == transport_id::packet || p.transport == transport_id::store);
     case algorithm_id::direct:
       return p.transport != transport_id::packet && p.transport != transport_id::sentinel &&
              !is_reduction(which) && which != collective::send_recv && which != collective::barrier;
@@ -55,7 +60,21 @@ constexpr bool has_policy(collective which, const policy& p) noexcept {
 /// Whether the bits of the result depend on nothing but the values and their order of ranks, so
 /// that all such policies give the same. Others give the same every time.
 constexpr bool is_reproducible(collective which, const policy& p) noexcept {
-  return p.algorithm != algorithm_id::tree || !is_reduction(which);
+  return (p.algorithm != algorithm_id::tree && p.algorithm != algorithm_id::ring) ||
+         !is_reduction(which);
+}
+
+/// Whether elements go only between ranks that the team's routes say are linked.
+constexpr bool keeps_to_routes(const policy& p) noexcept {
+  return p.algorithm == algorithm_id::two_shot_relayed || p.algorithm == algorithm_id::ring ||
+         p.algorithm == algorithm_id::tree;
+}
+
+/// Whether kernels of a policy need a rank count known when they are compiled.
+constexpr bool counts_early(const policy& p) noexcept {
+  return p.transport == transport_id::sentinel || p.algorithm == algorithm_id::chain ||
+         p.algorithm == algorithm_id::tree || p.algorithm == algorithm_id::ring ||
+         p.algorithm == algorithm_id::two_shot_relayed;
 }
 
 /// Whether a policy sends along a spanning tree of the ranks, and what shape it has.
@@ -131,18 +150,21 @@ struct policy_traits {
   static constexpr bool needs_symmetric = P.algorithm == algorithm_id::direct;
   /// Whether elements go from any rank to any other, and not only between neighbours in a tree. (A
   /// team needs peer access between all its GPUs in either case; it may be slow.)
-  static constexpr bool needs_all_links = !along_tree;
+  static constexpr bool needs_all_links = !along_tree && !keeps_to_routes(P);
   /// How many times a message crosses a link before the last element is there, one after another.
   static constexpr int steps = [] {
     if (along_tree) return in_tree.steps;
     if (P.algorithm == algorithm_id::one_shot) return 1;
+    if (P.algorithm == algorithm_id::two_shot_relayed) return 4;
+    if (P.algorithm == algorithm_id::ring) return 2 * (N - 1);
     return P.algorithm == algorithm_id::two_shot ? 2 : 3;
   }();
   /// How many parts leave the rank that sends most, and arrive at the one that receives most.
-  /// (Empty messages, of 16 bytes or a flag, come on top. Folds along trees send accumulators:
-  /// twice the bytes for elements of 16 bits.)
+  /// (Empty messages, of 16 bytes or a flag, come on top. Folds along trees and rings send
+  /// accumulators: twice the bytes for elements of 16 bits. What relays pass on comes on top, too.)
   static constexpr ratio parts_sent = [] {
     if (along_tree) return ratio{in_tree.parts_sent};
+    if (keeps_to_routes(P)) return ratio{2 * (N - 1), N};
     if (P.algorithm == algorithm_id::two_shot) {
       if (Which == collective::reduce) return ratio{N > 1 ? 1 : 0};
       return ratio{2 * (N - 1), N};
@@ -157,6 +179,7 @@ struct policy_traits {
   }();
   static constexpr ratio parts_received = [] {
     if (along_tree) return ratio{in_tree.parts_received};
+    if (keeps_to_routes(P)) return ratio{2 * (N - 1), N};
     if (P.algorithm == algorithm_id::two_shot) {
       if (Which == collective::broadcast) return ratio{N > 1 ? 1 : 0};
       return ratio{2 * (N - 1), N};

@@ -6,10 +6,12 @@
 #include <peerfold/algorithm/concepts.hpp>
 #include <peerfold/algorithm/exchange.hpp>
 #include <peerfold/algorithm/reduce_exchange.hpp>
+#include <peerfold/algorithm/ring.hpp>
 #include <peerfold/algorithm/route.hpp>
 #include <peerfold/algorithm/spanning_tree.hpp>
 #include <peerfold/algorithm/tree_exchange.hpp>
 #include <peerfold/algorithm/two_shot.hpp>
+#include <peerfold/algorithm/two_shot_relayed.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/element.hpp>
@@ -163,6 +165,69 @@ struct tree_fold_body {
       done = algorithm::tree_reduce<T>(c, t, tiles, place, gets, algorithm::widened<Load>{load}, op,
                                        finish, algorithm::narrowed<T, Store>{store});
     }
+    t.close();
+    return done;
+  }
+};
+
+/// An all-reduce round a ring as one block of one rank runs it. What travels is accumulators.
+template <element T, policy P, class Load, class Op, class Finish, class Store>
+struct ring_body {
+  static constexpr bool takes_pieces = false;
+  static constexpr std::size_t shared_bytes = 0;
+  static_assert(element<accumulator_t<T>>, "rings send accumulators");
+
+  transport::tiling tiles;
+  algorithm::ring_place place;
+  Load load;
+  Op op;
+  Finish finish;
+  Store store;
+
+  template <class Context>
+  using transport_type = transport_of<P, accumulator_t<T>, Context, transport::some_peers>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    transport_type<Context> t{c, place.neighbours(c.ranks())};
+    bool done;
+    if constexpr (stl::same_as<T, accumulator_t<T>>) {
+      done = algorithm::ring_all_reduce<T>(c, t, tiles, place, load, op, finish, store);
+    } else {
+      done = algorithm::ring_all_reduce<T>(c, t, tiles, place, algorithm::widened<Load>{load}, op,
+                                           finish, algorithm::narrowed<T, Store>{store});
+    }
+    t.close();
+    return done;
+  }
+};
+
+/// An all-reduce by way of relays as one block of one rank runs it.
+template <element T, class Load, class Op, class Finish, class Store>
+struct relayed_body {
+  static constexpr bool takes_pieces = false;
+  static constexpr std::size_t shared_bytes = 0;
+
+  transport::tiling tiles;
+  link_routes routes;
+  algorithm::relay_peers peers;
+  Load load;
+  Op op;
+  Finish finish;
+  Store store;
+
+  template <class Context>
+  using transport_type = transport::store_flag<T, Context, algorithm::relay_peers>;
+
+  template <class Context>
+  PEERFOLD_HD bool operator()(Context& c) const {
+    using transport = transport_type<Context>;
+    using pack = typename transport::pack_type;
+    algorithm::relay_peers with = peers;
+    with.piece_bytes = tiles.share() / pack::size * static_cast<uint32_t>(sizeof(pack));
+    transport t{c, with};
+    const bool done = algorithm::all_reduce_relayed(c, t, tiles, routes, with.piece_bytes, load, op,
+                                                    finish, store);
     t.close();
     return done;
   }

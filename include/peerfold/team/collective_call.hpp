@@ -82,7 +82,7 @@ template <policy P, element T, class Op, class Finish>
 template <class Team, class Make>
 [[nodiscard]] error launch_bodies(Team& team, int first, int last, std::size_t count, int parts,
                                   const call_signature& call, const call_options& options,
-                                  const Make& make) {
+                                  const Make& make, std::uint32_t tiles_of_slot = 1) {
   using body = decltype(make(std::size_t{}, transport::tiling{}));
   using context = typename Team::place_type::template context<Team::size>;
   auto& ranks = *team.ranks();
@@ -91,7 +91,7 @@ template <class Team, class Make>
       options.max_blocks == 0 ? shape.blocks : std::min(shape.blocks, options.max_blocks);
   launch_plan plan = make_plan<typename body::template transport_type<context>>(
       count, static_cast<std::uint32_t>(parts), shape, blocks, ranks.narrowest(), ranks.widest(),
-      body::takes_pieces);
+      body::takes_pieces, tiles_of_slot);
   if (error reason = enter_call(plan, count, parts, call)) return reason;
   const auto bodies = [&]<std::size_t... R>(std::index_sequence<R...>) {
     // What no rank has is the last one's: it is not launched.
@@ -123,7 +123,8 @@ template <collective Which, policy P, element T, class Team, class Load, class O
 /// Calls launch.template operator()<P>() with the policy of the options, or the selected one where
 /// they leave it open. `Sentinels`: whether the elements can be carried by sentinels.
 template <collective Which, class Policies, bool Sentinels = false, class Launch>
-outcome<> with_policy(const call_options& options, policy selected, const Launch& launch) {
+outcome<> with_policy(const call_options& options, policy selected, const Launch& launch,
+                      const link_routes& links = {}) {
   constexpr bool any_fits = std::any_of(
       Policies::list.begin(), Policies::list.end(),
       [](const policy& p) { return Sentinels || p.transport != transport_id::sentinel; });
@@ -133,7 +134,9 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
   policy chosen = options.policy;
   if (chosen == automatic) {
     chosen = selected;
-    if (!Policies::contains(selected)) {
+    if (Policies::contains(two_shot_relayed_store) && !links.all_straight()) {
+      chosen = two_shot_relayed_store;
+    } else if (!Policies::contains(selected)) {
       // The first that moves as much at once, or else the first.
       const auto first_that = [](const auto& is_fit) {
         return std::find_if(Policies::list.begin(), Policies::list.end(), is_fit);
@@ -142,7 +145,8 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
         return is_reproducible(Which, p) && (Sentinels || p.transport != transport_id::sentinel);
       };
       auto first = first_that([&](const policy& p) {
-        return same_bits(p) && !runs_along_tree(p) && p.transport == selected.transport;
+        return same_bits(p) && !runs_along_tree(p) && !keeps_to_routes(p) &&
+               p.transport == selected.transport;
       });
       if (first == Policies::list.end()) first = first_that(same_bits);
       if (first == Policies::list.end()) {

@@ -164,6 +164,9 @@ class team {
     return detail::accept();
   }
 
+  /// As in its options.
+  [[nodiscard]] const link_routes& links() const noexcept { return links_; }
+
   /// How many of its ranks are on one device, at most; 1 on threads.
   [[nodiscard]] int sharing() const noexcept { return sharing_; }
 
@@ -182,10 +185,12 @@ class team {
     std::unique_ptr<ranks_type> ranks;
     error reason = check(arguments...);
     if (!reason) reason = ranks_type::make(arguments..., ranks);
+    if (!reason) reason = check_links(ranks->size(), options_of(arguments...).links);
     const tuning* measured = nullptr;
     if (!reason) measured = tuning::of_process(reason);
     if (reason) return detail::refuse<team>(std::move(reason));
     team made{std::move(ranks)};
+    made.links_ = options_of(arguments...).links;
     if constexpr (std::same_as<Place, execution::gpu_place>) {
       for (int r = 0; r < made.rank_count(); ++r) {
         int same = 0;
@@ -198,6 +203,43 @@ class team {
       made.measured_ = measured;
     }
     return made;
+  }
+
+  template <class First>
+  [[nodiscard]] static const team_options& options_of(const First& /*ranks*/,
+                                                      const team_options& options) noexcept {
+    return options;
+  }
+
+  /// Routes are of as many ranks; relays are straight with both ends, orders have every rank once.
+  [[nodiscard, gnu::cold]] static error check_links(int ranks, const link_routes& links) {
+    if (links.ranks == 0) return {};
+    if (links.ranks != ranks || ranks > max_ranks) {
+      return {errc::invalid_argument,
+              detail::text_of({"links: routes of ", links.ranks, " ranks, for a team of ", ranks})};
+    }
+    for (int i = 0; i < ranks; ++i) {
+      for (int j = 0; j < ranks; ++j) {
+        const int p = links.via[i][j];
+        if (i == j || p == j) continue;
+        if (p >= ranks || p == i || !links.is_straight(i, p) || !links.is_straight(p, j) ||
+            !links.is_straight(p, i) || !links.is_straight(j, p)) {
+          return {
+              errc::invalid_argument,
+              detail::text_of({"links: via[", i, "][", j, "] is ", p,
+                               "; it must be the receiver, or a rank that is straight with both, "
+                               "both ways"})};
+        }
+      }
+    }
+    for (const auto& order : {links.ring, links.tree}) {
+      uint32_t seen = 0;
+      for (int p = 0; p < ranks; ++p) seen |= order[p] < ranks ? uint32_t{1} << order[p] : 0;
+      if (seen != (uint32_t{1} << ranks) - 1) {
+        return {errc::invalid_argument, "links: ring and tree must have every rank once"};
+      }
+    }
+    return {};
   }
 
   [[nodiscard]] static error check(const std::vector<int>& devices, const team_options& options) {
@@ -244,6 +286,7 @@ class team {
 
   std::unique_ptr<ranks_type> ranks_;
   const tuning* measured_ = nullptr;
+  link_routes links_ = {};
   int sharing_ = 1;
   std::uint64_t id_ = next_id();
 };

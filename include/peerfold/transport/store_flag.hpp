@@ -171,16 +171,21 @@ class store_flag
     /// The own rank.
     [[nodiscard]] PEERFOLD_HD int rank() const noexcept { return rank_; }
 
-    /// The message's tile number `piece`, where these are the first, in a group so wide.
-    [[nodiscard]] PEERFOLD_HD arrivals at_piece(uint32_t piece, int width) const noexcept {
+    /// The same so many bytes behind these.
+    [[nodiscard]] PEERFOLD_HD arrivals at_offset(uint32_t bytes) const noexcept {
       arrivals shifted = *this;
       if constexpr (holds_arrivals) {
         PEERFOLD_UNROLL
-        for (int j = 0; j < others; ++j) shifted.first_[j] += piece * piece_bytes(width);
+        for (int j = 0; j < others; ++j) shifted.first_[j] += bytes;
       } else {
-        shifted.piece_ = piece * piece_bytes(width);
+        shifted.piece_ = bytes;
       }
       return shifted;
+    }
+
+    /// The message's tile number `piece`, where these are the first, in a group so wide.
+    [[nodiscard]] PEERFOLD_HD arrivals at_piece(uint32_t piece, int width) const noexcept {
+      return at_offset(piece * piece_bytes(width));
     }
 
    private:
@@ -253,7 +258,7 @@ class store_flag
       }
     }
     stl::byte* pack = c_.region(step) + offset(to, c_.rank()) + c_.layout().store_slot(message) +
-                      piece * piece_bytes(c_.group().width());
+                      piece * piece_stride();
     for_each_pack<fragment_type::packs>(
         c_.group(), packs_of(x, pack_type::size),
         [&](uint32_t u, uint32_t i) { arch::store_vector(pack + later(i), values.at[u]); });
@@ -262,6 +267,15 @@ class store_flag
   /// Bytes that a slot has for each tile of a message.
   PEERFOLD_HD static constexpr uint32_t piece_bytes(int width) noexcept {
     return static_cast<uint32_t>(width * fragment_type::packs * pack_type::bytes);
+  }
+
+  /// How far apart they lie.
+  [[nodiscard]] PEERFOLD_HD uint32_t piece_stride() const noexcept {
+    if constexpr (requires { peers_.piece_bytes; }) {
+      return peers_.piece_bytes;
+    } else {
+      return piece_bytes(c_.group().width());
+    }
   }
 
   struct shared {
