@@ -1,6 +1,7 @@
 /// \file
-/// Policies of several steps: two-shot broadcast and reduce, and chains and trees of all three
-/// collectives that have them. All rank counts, float sums; elements that travel as accumulators.
+/// Policies of several steps: two-shot broadcast and reduce, chains and trees of all three
+/// collectives that have them, rings and relays. All rank counts, float sums; elements that travel
+/// as accumulators.
 #pragma once
 
 #include <peerfold/peerfold.hpp>
@@ -33,7 +34,9 @@ void add_steps_of() {
   using two_shot_and_trees =
       policies<two_shot_packet, two_shot_store, chain_packet, chain_store, tree_packet, tree_store>;
   add_steps<Place, float, sum, N, collective::all_reduce, memory_kind::ordinary,
-            policies_of_place<Place, policies<chain_packet, chain_store, tree_packet, tree_store>,
+            policies_of_place<Place,
+                              policies<chain_packet, chain_store, tree_packet, tree_store,
+                                       two_shot_relayed_store, ring_packet, ring_store>,
                               policies<chain_store, tree_packet>>>("ordinary memory");
   using to_root = policies<two_shot_packet, two_shot_store, two_shot_sentinel, chain_packet,
                            chain_store, tree_packet, tree_store>;

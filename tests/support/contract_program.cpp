@@ -276,12 +276,30 @@ template <class T>
 oracle::request program<T>::request_of(std::size_t i) const {
   const step& s = steps_[i];
   const bool as_tree = s.policy.algorithm == algorithm_id::tree && is_reduction(s.which);
-  return {s.which, op_, ranks_, s.count, s.root, s.to, as_tree};
+  oracle::request call{s.which, op_, ranks_, s.count, s.root, s.to, as_tree};
+  if (links_.ranks != 0) call.tree.assign(links_.tree, links_.tree + ranks_);
+  return call;
 }
 
 template <class T>
-program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, std::uint64_t seed)
-    : steps_{std::move(steps)}, op_{op}, ranks_{ranks}, seed_{seed} {
+std::vector<std::vector<int>> program<T>::paths() const {
+  std::vector<std::vector<int>> all;
+  for (int first = 0; first < ranks_; ++first) {
+    for (const int way : {1, ranks_ - 1}) {
+      auto& path = all.emplace_back();
+      for (int k = 0; k < ranks_; ++k) {
+        const int position = (first + k * way) % ranks_;
+        path.push_back(links_.ranks == 0 ? position : int{links_.ring[position]});
+      }
+    }
+  }
+  return all;
+}
+
+template <class T>
+program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, std::uint64_t seed,
+                    const link_routes& links)
+    : steps_{std::move(steps)}, op_{op}, ranks_{ranks}, seed_{seed}, links_{links} {
   constexpr std::size_t line = 128;
   const auto region = [&](std::size_t elements, unsigned shift) {
     const std::size_t begin = bytes_ + line + shift * sizeof(T);
@@ -308,7 +326,7 @@ program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, st
     }
   }
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const oracle::request call = request_of(i);
+    oracle::request call = request_of(i);
     std::vector<std::vector<boxed<T>>> values(static_cast<std::size_t>(ranks));
     for (int r = 0; r < ranks_; ++r) {
       auto& mine = values[static_cast<std::size_t>(r)];
@@ -322,9 +340,13 @@ program<T>::program(oracle::operation op, int ranks, std::vector<step> steps, st
     const bool same_for_all = call.which == collective::all_reduce ||
                               call.which == collective::all_gather ||
                               call.which == collective::broadcast;
-    auto& expected = expected_.emplace_back(static_cast<std::size_t>(same_for_all ? 1 : ranks));
+    const auto ways = is_ring(i) ? paths() : std::vector<std::vector<int>>{};
+    auto& expected = expected_.emplace_back(is_ring(i)     ? ways.size()
+                                            : same_for_all ? 1
+                                                           : static_cast<std::size_t>(ranks));
     for (std::size_t r = 0; r < expected.size(); ++r) {
-      const auto rank = static_cast<int>(r);
+      const auto rank = is_ring(i) ? 0 : static_cast<int>(r);
+      if (is_ring(i)) call.path = ways[r];
       for (std::size_t e = 0; e < oracle::got(call, rank); ++e) {
         expected[r].push_back(
             {oracle::result<T>(call, rank, e, initial(i), [&](int q, std::size_t j) {
@@ -370,11 +392,23 @@ void program<T>::check(int rank, std::vector<std::byte> found, report& result) c
                  : bytes == oracle::bytes_in(wanted[e].value)) {
         continue;
       }
+      const auto is_along = [&](const auto& path) { return oracle::same(value, path[e].value); };
+      if (is_ring(i) && std::ranges::any_of(expected_[i], is_along)) continue;
       std::ostringstream text;
       text << describe(i) << ": element " << e << " is " << digits_of(value) << ", the oracle has "
            << digits_of(wanted[e].value);
       result.fail(text.str());
       break;
+    }
+    if (is_ring(i)) {
+      const auto from = found.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto end = from + static_cast<std::ptrdiff_t>(wanted.size() * sizeof(T));
+      found_.resize(steps_.size());
+      if (rank == 0) {
+        found_[i].assign(from, end);
+      } else if (!std::equal(from, end, found_[i].begin(), found_[i].end())) {
+        result.fail(describe(i) + ": other bits than on rank 0");
+      }
     }
     compared += wanted.size();
     // What remains is to be as it was.

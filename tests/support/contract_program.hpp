@@ -75,7 +75,9 @@ struct boxed {
 template <class T>
 class program {
  public:
-  program(oracle::operation op, int ranks, std::vector<step> steps, std::uint64_t seed);
+  /// On a team with those links.
+  program(oracle::operation op, int ranks, std::vector<step> steps, std::uint64_t seed,
+          const link_routes& links = {});
 
   [[nodiscard]] const std::vector<step>& steps() const { return steps_; }
   /// The size of a rank's slab.
@@ -94,15 +96,21 @@ class program {
   /// What step i starts from, where it is an exclusive scan.
   [[nodiscard]] T initial(std::size_t i) const { return input_value<T>(op_, seed_ + i, ranks_, 0); }
 
-  /// Compares what rank `rank`'s slab holds at the end with the oracle.
+  /// Compares what rank `rank`'s slab holds at the end with the oracle; for all ranks in turn. A
+  /// ring may begin a fold at any rank and go either way, but has the same bits on every rank.
   void check(int rank, std::vector<std::byte> found, report& result) const;
 
  private:
   [[nodiscard]] oracle::request request_of(std::size_t i) const;
+  [[nodiscard]] bool is_ring(std::size_t i) const {
+    return steps_[i].policy.algorithm == algorithm_id::ring;
+  }
+  /// The ways round the ring, from each rank.
+  [[nodiscard]] std::vector<std::vector<int>> paths() const;
   /// What rank `rank` gets by step i.
   [[nodiscard]] const std::vector<boxed<T>>& expected(std::size_t i, int rank) const {
     const auto& of_ranks = expected_[i];
-    return of_ranks[of_ranks.size() == 1 ? 0 : static_cast<std::size_t>(rank)];
+    return of_ranks[of_ranks.size() == 1 || is_ring(i) ? 0 : static_cast<std::size_t>(rank)];
   }
   /// Offsets in bytes; in place one of them lies within the other.
   [[nodiscard]] std::size_t in_at(std::size_t i, int rank) const {
@@ -132,7 +140,9 @@ class program {
   std::vector<std::size_t> out_;  ///< likewise
   std::vector<std::vector<std::byte>> images_;
   std::vector<std::vector<std::vector<boxed<T>>>>
-      expected_;  ///< by step, then rank, or one for all
+      expected_;  ///< by step, then rank, or one for all; of a ring by path
+  link_routes links_;
+  mutable std::vector<std::vector<std::byte>> found_;  ///< by step: what a ring left on rank 0
 };
 
 }  // namespace peerfold::test

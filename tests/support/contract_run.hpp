@@ -389,7 +389,7 @@ void run_with_ranks(int ranks, bool thorough, std::size_t most_bytes, report& re
       auto team = Place::template make_team<N>(chosen.options, ranks);
       const geometry where{sizeof(T), ranks, team.channels(), team.ranks()->shape(0),
                            std::min(chosen.most_bytes, most_bytes)};
-      const program<T> work{op, ranks, make_steps(where, Which, policies), 1};
+      const program<T> work{op, ranks, make_steps(where, Which, policies), 1, chosen.options.links};
       run_program<Place, T, Op, N, Kind, called<Which, Policies>>(team, work, chosen.who, name,
                                                                   result);
     });

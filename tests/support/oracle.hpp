@@ -6,6 +6,7 @@
 /// the test around it.
 #pragma once
 
+#include <algorithm>
 #include <peerfold/core/collective.hpp>
 
 #include <bit>
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #if defined(__CUDACC__) || __has_include(<cuda_bf16.h>)
@@ -389,9 +391,13 @@ struct request {
   std::size_t count = 0;
   int root = 0;
   std::vector<int> to;  ///< of send_recv: to[r] is the rank that r sends to, or -1
-  /// All-reduce and reduce: folded as a balanced tree, in which ranks a … b - 1 are those below
-  /// their middle, the middle itself and those above it, folded in that order.
+  /// All-reduce and reduce: folded as a balanced tree, in which positions a … b - 1 are those below
+  /// their middle, the middle itself and those above it. Each folds its own value and what comes
+  /// from the two in the order of their ranks; position p is rank tree[p], or p.
   bool as_tree = false;
+  std::vector<int> tree = {};
+  /// All-reduce: folded from rank path[0] on, by each with what came in the order of the two ranks.
+  std::vector<int> path = {};
 };
 
 /// How many elements rank `rank` gives, and gets.
@@ -447,19 +453,40 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
   const auto fold_from_first = [&](int end, std::size_t i) {
     return fold(math::widen(given(0, i)), 1, end, i);
   };
-  const auto of_tree = [&](auto&& below, int begin, int end) -> typename math::accumulator {
+  const auto rank_at = [&](int position) {
+    return call.tree.empty() ? position : call.tree[static_cast<std::size_t>(position)];
+  };
+  using partial = std::pair<int, typename math::accumulator>;  // of whom
+  const auto of_tree = [&](auto&& below, int begin, int end) -> partial {
     const int middle = begin + (end - begin) / 2;
-    typename math::accumulator total = math::widen(given(middle, index));
-    if (begin < middle) total = detail::apply(call.op, below(below, begin, middle), total);
-    if (middle + 1 < end) total = detail::apply(call.op, total, below(below, middle + 1, end));
+    const int own = rank_at(middle);
+    std::vector<partial> parts{{own, math::widen(given(own, index))}};
+    if (begin < middle) parts.push_back(below(below, begin, middle));
+    if (middle + 1 < end) parts.push_back(below(below, middle + 1, end));
+    std::sort(parts.begin(), parts.end(),
+              [](const partial& a, const partial& b) { return a.first < b.first; });
+    typename math::accumulator total = parts[0].second;
+    for (std::size_t k = 1; k < parts.size(); ++k) {
+      total = detail::apply(call.op, total, parts[k].second);
+    }
+    return {own, total};
+  };
+  const auto along_path = [&] {
+    typename math::accumulator total = math::widen(given(call.path[0], index));
+    for (std::size_t k = 1; k < call.path.size(); ++k) {
+      const auto mine = math::widen(given(call.path[k], index));
+      total = call.path[k] < call.path[k - 1] ? detail::apply(call.op, mine, total)
+                                              : detail::apply(call.op, total, mine);
+    }
     return total;
   };
   const auto source = [&] { return static_cast<int>(index / call.count); };
   switch (call.which) {
     case collective::all_reduce:
     case collective::reduce:
-      if (call.as_tree) {
-        typename math::accumulator total = of_tree(of_tree, 0, call.ranks);
+      if (call.as_tree || !call.path.empty()) {
+        typename math::accumulator total =
+            call.as_tree ? of_tree(of_tree, 0, call.ranks).second : along_path();
         if (call.op == operation::avg) total = detail::divided(total, call.ranks);
         return math::narrow(total);
       }

@@ -137,7 +137,8 @@ inline void add_tree(traffic& sum, const call_shape& call, const policy& p) {
   const bool folds = is_reduction(call.which);
   const double bytes = call.part_bytes * (folds ? call.widening : 1);
   for (int r = 0; r < call.ranks(); ++r) {
-    const algorithm::tree_place at = place_of(call.which, p, call.ranks(), r, call.root);
+    const algorithm::tree_place at =
+        place_of(call.which, p, call.ranks(), r, call.root, call.routes);
     if (folds && at.parent >= 0) sum.add(r, at.parent, bytes);
     for (int q = 0; q < call.ranks(); ++q) {
       if (at.is_wanting(q)) sum.add(r, q, bytes);

@@ -5,6 +5,7 @@
 #include <peerfold/algorithm/spanning_tree.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
+#include <peerfold/core/link_routes.hpp>
 #include <peerfold/policy/policy.hpp>
 
 namespace peerfold {
@@ -87,14 +88,38 @@ constexpr algorithm::tree_shape shape_of(const policy& p) noexcept {
 }
 
 /// The place of a rank in the tree of a policy that has one. Folds go to where they take the ranks
-/// in their order, and results to `root` alone in a reduce.
+/// in their order, and results to `root` alone in a reduce. Where the team has link routes trees
+/// follow them, and chains that copy; a chain that folds takes the ranks as they are, for its bits.
 constexpr algorithm::tree_place place_of(collective which, const policy& p, int ranks, int rank,
-                                         int root) noexcept {
+                                         int root, const link_routes& links = {}) noexcept {
   const algorithm::tree_shape shape = shape_of(p);
-  const int top = which == collective::broadcast ? root : algorithm::natural_root(shape, ranks);
+  const bool is_tree = p.algorithm == algorithm_id::tree;
+  const bool follows = links.ranks != 0 && (is_tree || !is_reduction(which));
+  // Positions stand for ranks.
+  const auto at = [&](int position) {
+    return !follows ? position : int{is_tree ? links.tree[position] : links.ring[position]};
+  };
+  const auto position_of = [&](int r) {
+    int position = 0;
+    while (at(position) != r) ++position;
+    return position;
+  };
+  const int root_position = position_of(root);
+  const int top =
+      which == collective::broadcast ? root_position : algorithm::natural_root(shape, ranks);
   const uint32_t getters =
-      which == collective::reduce ? uint32_t{1} << root : (uint32_t{1} << ranks) - 1;
-  return algorithm::place_in_tree(shape, ranks, rank, top, getters);
+      which == collective::reduce ? uint32_t{1} << root_position : (uint32_t{1} << ranks) - 1;
+  const algorithm::tree_place found =
+      algorithm::place_in_tree(shape, ranks, position_of(rank), top, getters);
+  algorithm::tree_place place = found;
+  place.rank = rank;
+  place.parent = found.parent < 0 ? -1 : at(found.parent);
+  place.children = place.wanting = 0;
+  for (int q = 0; q < ranks; ++q) {
+    if (found.is_child(q)) place.children |= uint32_t{1} << at(q);
+    if (found.is_wanting(q)) place.wanting |= uint32_t{1} << at(q);
+  }
+  return place;
 }
 
 /// What the ranks of a tree send and receive, and how long its longest way is.

@@ -113,7 +113,8 @@ template <collective Which, policy P, element T, class Team, class Load, class O
   return launch_bodies(
       team, first, last, count, 1, signature_of_fold<P, T, Op, Finish>(Which, root), options,
       [&](std::size_t r, const transport::tiling& tiles) {
-        const auto place = place_of(Which, P, team.rank_count(), static_cast<int>(r), root);
+        const auto place =
+            place_of(Which, P, team.rank_count(), static_cast<int>(r), root, team.links());
         const bool gets = Which != collective::reduce || static_cast<int>(r) == root;
         return body{tiles,  place,    algorithm::neighbours_of(place), gets, loads[r], op,
                     finish, stores[r]};
@@ -217,14 +218,14 @@ outcome<> run_copy(Team& team, int first, int last, std::size_t count, int root,
     const call_signature call = signature_of<P, T>(Which, root);
     if constexpr (runs_along_tree(P)) {
       using body = tree_copy_body<T, P, Load, Store>;
-      return launch_bodies(team, first, last, count, 1, call, options,
-                           [&](std::size_t r, const transport::tiling& tiles) {
-                             const int rank = static_cast<int>(r);
-                             const auto place = place_of(Which, P, team.rank_count(), rank, root);
-                             const bool gets = rank != root || keeps[r];
-                             return body{tiles, place,    algorithm::neighbours_of(place),
-                                         gets,  loads[r], stores[r]};
-                           });
+      return launch_bodies(
+          team, first, last, count, 1, call, options,
+          [&](std::size_t r, const transport::tiling& tiles) {
+            const int rank = static_cast<int>(r);
+            const auto place = place_of(Which, P, team.rank_count(), rank, root, team.links());
+            const bool gets = rank != root || keeps[r];
+            return body{tiles, place, algorithm::neighbours_of(place), gets, loads[r], stores[r]};
+          });
     } else {
       using route = algorithm::route_of<Which>;
       using body = copy_body<T, P, Which, route, transport::every_peer, Load, Store>;
