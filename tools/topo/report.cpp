@@ -275,7 +275,7 @@ void draw_svg(std::ostream& out, const graph& g, const std::string& source) {
     if (each.numa_node) nodes.push_back(*each.numa_node);
   }
   std::ranges::sort(nodes);
-  nodes.erase(std::ranges::unique(nodes).begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
   const auto colour_of = [&](const gpu& each) {
     constexpr std::array colours{"#cdf", "#fdc", "#dfc", "#fcf", "#cff", "#ffc", "#ddd", "#fcc"};
     if (!each.numa_node) return "#fff";
