@@ -183,7 +183,7 @@ TEST_CASE("depth without end, and bytes of any kind") {
   for (int i = 0; i < 5000; ++i) objects += "<object type=\"Bridge\">";
   for (int i = 0; i < 5000; ++i) objects += "</object>";
   std::string bytes;
-  for (int i = 0; i < 100'000; ++i) bytes += static_cast<char>(i * i % 251);
+  for (unsigned i = 0; i < 100'000; ++i) bytes += static_cast<char>(i * i % 251);
   std::string bombs = "<!DOCTYPE system [<!ENTITY a \"aaaaaaaaaa\">";
   for (char c = 'b'; c < 'z'; ++c) {
     bombs += "<!ENTITY " + std::string(1, c) + " \"";
