@@ -1,5 +1,7 @@
 #include "report.hpp"
 
+#include <peerfold/topology/edges.hpp>
+
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -18,6 +20,11 @@ using peerfold::topology::gpu;
 using peerfold::topology::path_kind;
 using peerfold::topology::switch_port;
 using peerfold::topology::to_string;
+
+std::optional<double> expected_latency(const connection& c) {
+  if (c.path == path_kind::unknown) return {};
+  return peerfold::topology::expected_latency_us(c.path);
+}
 
 // "NV12s": 12 NVLinks, through switches.
 std::string cell_of(const connection& c) {
@@ -44,6 +51,15 @@ bool is_rated(const graph& g) {
     }
   }
   return false;
+}
+
+std::string latency_of(const connection& c) {
+  if (c.path == path_kind::self) return "-";
+  const auto us = c.latency_us ? c.latency_us : expected_latency(c);
+  if (!us) return "?";
+  char text[32];
+  std::snprintf(text, sizeof text, "%s%.2f", c.latency_us ? "" : "~", *us);
+  return text;
 }
 
 template <class Cell>
@@ -153,8 +169,18 @@ json pair_as_json(const graph& g, int from, int to) {
       {"gbps", or_null(c.gbps)},
       {"peer_access", or_null(c.peer_access)},
       {"latency_us", or_null(c.latency_us)},
+      {"expected_latency_us", or_null(expected_latency(c))},
       {"native_atomics", or_null(c.native_atomics)},
       {"ipc", or_null(c.ipc)}};
+}
+
+bool is_pathed(const graph& g) {
+  for (int i = 0; i < g.size(); ++i) {
+    for (int j = 0; j < g.size(); ++j) {
+      if (i != j && g.at(i, j).path != path_kind::unknown) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -173,6 +199,10 @@ void print_tables(std::ostream& out, const graph& g, const std::string& source) 
   if (is_rated(g)) {
     out << "\nGB/s one way:\n\n";
     print_matrix(out, g, rate_of);
+  }
+  if (is_pathed(g)) {
+    out << "\nLatency in us, from a store to where it is seen (~: expected, not measured):\n\n";
+    print_matrix(out, g, latency_of);
   }
   print_places(out, g);
 }

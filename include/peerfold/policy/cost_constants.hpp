@@ -44,6 +44,9 @@ inline constexpr std::array fitted_costs{
     cost_constants{chain_store, 4.06, 8.03, 1.00, 0, 0, 2.05},
     cost_constants{tree_packet, 2.18, 2.45, 1.00, 0, 0, 2.5},
     cost_constants{tree_store, 4.05, 8.11, 1.00, 0, 0, 2.0},
+    cost_constants{two_shot_relayed_store, 14, 2.5, 1.00, 0, 0, 6},
+    cost_constants{ring_packet, 2.2, 2.3, 1.00, 0, 0, 2.5},
+    cost_constants{ring_store, 4.0, 8.0, 1.00, 0, 0, 4},
 };
 /// The same of policies that write straight into symmetric memory.
 inline constexpr std::array fitted_symmetric_costs{

@@ -49,7 +49,7 @@ struct nvswitch {
 /// NVLinks of a GPU that end at one switch.
 struct switch_port {
   int nvswitch = 0;  ///< its number in the graph
-  int links = 0;
+  int links = 0;     ///< 0: their number is unknown
 
   friend bool operator==(const switch_port&, const switch_port&) = default;
 };
