@@ -145,6 +145,8 @@ namespace detail {
       c.objection = "outputs must be in symmetric memory";
     } else if (p.transport == transport_id::sentinel && !request.sentinel) {
       c.objection = "sentinels carry floating-point elements, for operators of the library";
+    } else if (p.algorithm == algorithm_id::two_shot_relayed && call.routes.all_straight()) {
+      c.objection = "no pair needs a relay";
     } else if (request.reproducible && !is_reproducible(call.which, p)) {
       c.objection = "its bits are its own";
     } else if (keeps_to_links) {
