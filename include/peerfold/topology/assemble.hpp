@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -234,9 +235,10 @@ class assembler {
     c.ipc = c.peer_access == false ? std::optional{false} : facts_.gpus[j].shares;
     c.measured_gbps = pair.measured_gbps;
     c.latency_us = pair.latency_us;
-    if (!pair.trouble.empty()) {
-      remark({label(i, j), ": ", pair.trouble,
-              pair.carries_data == false ? "; counts as without peer access" : ""});
+    if (pair.carries_data == false) {
+      remark({label(i, j), ": ", pair.trouble, "; counts as without peer access"});
+    } else if (!pair.trouble.empty() && not_tried_.insert(pair.trouble).second) {
+      remark({label(i, j), ": ", pair.trouble});  // once, and not for all pairs
     }
     if (!pair.carries_data && pair.can_access == true &&
         (pair.reads == false || pair.writes == false)) {
@@ -293,6 +295,7 @@ class assembler {
 
   const node_facts& facts_;
   discovery found_;
+  std::set<std::string> not_tried_;
   std::vector<bool> is_part_;
   std::vector<bool> knows_links_;  ///< all ends of a GPU's links
   std::vector<int> links_;         ///< from one GPU straight to another, row by row
