@@ -6,19 +6,24 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "import.hpp"
+#include "machine.hpp"
 #include "report.hpp"
 
 namespace {
 
 constexpr int status_bad_input = 1;
 constexpr int status_bad_options = 2;
+constexpr int status_no_gpu = 77;  // which ctest takes for a skipped test
 
-// Where the graph comes from, of the options of a subcommand.
+// Where the graph comes from, of the options of a subcommand: this machine, unless they name
+// another.
 struct origin {
   std::string file;
   std::string preset;
+  bool has_no_probe = false;
 
   void add_to(CLI::App& command) {
     CLI::Option_group* const one = command.add_option_group("source");
@@ -29,12 +34,22 @@ struct origin {
       names += (names.empty() ? "" : ", ") + std::string(p.name);
     }
     one->add_option("--preset", preset, "a known machine: " + names);
-    one->require_option(1);
+    one->add_flag("--no-probe", has_no_probe,
+                  "of this machine, only what its drivers say: move no data, measure nothing");
+    one->require_option(0, 1);
   }
 
-  std::string name() const { return file.empty() ? preset : file; }
+  bool is_here() const { return file.empty() && preset.empty(); }
+  std::string name() const { return is_here() ? "this machine" : file.empty() ? preset : file; }
 
   topo::graph read() const {
+    if (is_here()) {
+      auto [node, remarks] = topo::look_at_machine(!has_no_probe);
+      for (const std::string& remark : remarks) {
+        std::cerr << "peerfold-topo: remark: " << remark << '\n';
+      }
+      return std::move(node);
+    }
     if (!file.empty()) return topo::import_topology(topo::source_text::read(file));
     const auto* const found = peerfold::topology::find_preset(preset);
     if (found == nullptr) {
@@ -90,6 +105,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::Error& error) {
     std::cerr << "peerfold-topo: " << error.what() << " (see --help)\n";
     return status_bad_options;
+  } catch (const topo::no_gpu& error) {
+    std::cerr << "peerfold-topo: " << error.what() << '\n';
+    return status_no_gpu;
   } catch (const std::exception& error) {
     std::cerr << "peerfold-topo: " << error.what() << '\n';
     return status_bad_input;

@@ -31,11 +31,13 @@ std::string cell_of(const connection& c) {
   return std::string(to_string(c.path));
 }
 
-std::string rate_of(const connection& c) {
+using figure = std::optional<double> connection::*;
+
+std::string text_of(const connection& c, figure which, int digits) {
   if (c.path == path_kind::self) return "-";
-  if (!c.gbps) return "?";
+  if (!(c.*which)) return "?";
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f", *c.gbps);
+  std::snprintf(text, sizeof text, "%.*f", digits, *(c.*which));
   return text;
 }
 
@@ -95,17 +97,18 @@ void print_tables(std::ostream& out, const graph& g, const std::string& source) 
   print_matrix(out, g, cell_of);
   out << "\nNV#: so many NVLinks, NV#s: through switches; PIX, PXB, PHB, NODE, SYS: over PCIe, as "
          "nvidia-smi has it; peer, no peer: peer access; ?: the source does not say\n";
-  const auto is_rated = [&] {
+  const auto print_figures = [&](const char* what, figure which, int digits) {
+    bool is_known = false;
     for (int i = 0; i < g.size(); ++i) {
-      for (int j = 0; j < g.size(); ++j) {
-        if (g.at(i, j).gbps) return true;
-      }
+      for (int j = 0; j < g.size(); ++j) is_known = is_known || g.at(i, j).*which;
     }
-    return false;
+    if (!is_known) return;
+    out << '\n' << what << ":\n\n";
+    print_matrix(out, g, [&](const connection& c) { return text_of(c, which, digits); });
   };
-  if (!is_rated()) return;
-  out << "\nGB/s one way:\n\n";
-  print_matrix(out, g, rate_of);
+  print_figures("GB/s one way", &connection::gbps, 1);
+  print_figures("GB/s one way that a kernel's stores reached", &connection::measured_gbps, 1);
+  print_figures("Microseconds from a store to where it is seen", &connection::latency_us, 2);
 }
 
 void print_json(std::ostream& out, const graph& g, const std::string& source) {
@@ -130,6 +133,7 @@ void print_json(std::ostream& out, const graph& g, const std::string& source) {
            {"links", or_null(c.links)},
            {"through_switch", or_null(c.through_switch)},
            {"gbps", or_null(c.gbps)},
+           {"measured_gbps", or_null(c.measured_gbps)},
            {"peer_access", or_null(c.peer_access)}});
     }
   }

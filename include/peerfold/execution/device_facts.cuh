@@ -22,11 +22,16 @@ namespace peerfold::execution {
 /// those asked about into `devices`. Makes no context.
 [[nodiscard]] inline error read_devices(std::vector<int>& devices, topology::node_facts& node) {
   int count = 0;
-  if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess || count == 0) {
+  const cudaError_t counted = cudaGetDeviceCount(&count);
+  if (counted != cudaSuccess || count == 0) {
     static_cast<void>(cudaGetLastError());
-    return {errc::no_device, peerfold::detail::text_of(
-                                 {"no GPU: ", status == cudaSuccess ? "CUDA shows none"
-                                                                    : cudaGetErrorString(status)})};
+    int driver = 0;  // and stays so where there is none, which the error does not say
+    static_cast<void>(cudaDriverGetVersion(&driver));
+    return {errc::no_device,
+            peerfold::detail::text_of({"no GPU: ", driver == 0 ? "there is no driver"
+                                                   : counted == cudaSuccess
+                                                       ? "CUDA shows none"
+                                                       : cudaGetErrorString(counted)})};
   }
   if (devices.empty()) {
     for (int device = 0; device < count; ++device) devices.push_back(device);
