@@ -27,11 +27,14 @@ namespace peerfold::execution {
     static_cast<void>(cudaGetLastError());
     int driver = 0;  // and stays so where there is none, which the error does not say
     static_cast<void>(cudaDriverGetVersion(&driver));
-    return {errc::no_device,
-            peerfold::detail::text_of({"no GPU: ", driver == 0 ? "there is no driver"
-                                                   : counted == cudaSuccess
-                                                       ? "CUDA shows none"
-                                                       : cudaGetErrorString(counted)})};
+    const char* const why = driver == 0              ? "there is no driver"
+                            : counted == cudaSuccess ? "CUDA shows none"
+                            : counted == cudaErrorSystemNotReady
+                                ? "the fabric of its NVSwitches is "
+                                  "not set up; is the fabric "
+                                  "manager running?"
+                                : cudaGetErrorString(counted);
+    return {errc::no_device, peerfold::detail::text_of({"no GPU: ", why})};
   }
   if (devices.empty()) {
     for (int device = 0; device < count; ++device) devices.push_back(device);
