@@ -6,6 +6,7 @@
 
 #include <cuda_runtime.h>
 
+#include <chrono>
 #include <cstdint>
 #include <set>
 
@@ -96,6 +97,23 @@ TEST_CASE("where CUDA denies access, nothing is tried") {
   CHECK_FALSE(there.carries_data.has_value());
   CHECK(back.carries_data == true);
   CHECK_FALSE(back.measured_gbps.has_value());
+}
+
+TEST_CASE("without patience the probe gives up, and for good") {
+  topology::pair_facts there;
+  topology::pair_facts back;
+  topology::pair_facts later;
+  {
+    execution::peer_probe probe{{0, 0}, {.patience = std::chrono::milliseconds{-1}}};
+    probe.examine(0, 1, there, back);
+    probe.examine(0, 1, later, later);
+  }
+  CHECK(there.carries_data == false);
+  CHECK_THAT(there.trouble, Catch::Contains("did not come"));
+  CHECK_FALSE(back.carries_data.has_value());
+  CHECK_FALSE(later.carries_data.has_value());
+  CHECK_THAT(later.trouble, Catch::Contains("an earlier probe did not end"));
+  CHECK(cudaDeviceSynchronize() == cudaSuccess);
 }
 
 TEST_CASE("one GPU is a graph") {

@@ -76,11 +76,11 @@ class peer_probe {
       forth_access.emplace(sides_[a]->device, sides_[b]->device, is_stuck_);
       move_data(a, b, forth_access->status(), there);
     }
-    if (back.can_access != false) {
+    if (back.can_access != false && !is_stuck_) {  // to enable access would wait
       back_access.emplace(sides_[b]->device, sides_[a]->device, is_stuck_);
       move_data(b, a, back_access->status(), back);
     }
-    if (!options_.measure) return;
+    if (!options_.measure || is_stuck_) return;
     if (there.carries_data == true) there.measured_gbps = bandwidth(a, b);
     if (back.carries_data == true) back.measured_gbps = bandwidth(b, a);
     if (there.carries_data == true && back.carries_data == true) {
