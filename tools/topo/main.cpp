@@ -13,11 +13,13 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compare.hpp"
 #include "draw.hpp"
 #include "import.hpp"
+#include "machine.hpp"
 #include "planning.hpp"
 #include "report.hpp"
 #include "tuner.hpp"
@@ -28,10 +30,12 @@ constexpr int status_bad_input = 1;
 constexpr int status_bad_options = 2;
 constexpr int status_no_gpu = 77;  // ctest's SKIP_RETURN_CODE
 
-// Where the graph comes from, of the options of a subcommand.
+// Where the graph comes from, of the options of a subcommand: this machine, unless they name
+// another.
 struct origin {
   std::string file;
   std::string preset;
+  bool has_no_probe = false;
 
   void add_to(CLI::App& command) {
     CLI::Option_group* const one = command.add_option_group("source");
@@ -42,16 +46,32 @@ struct origin {
       names += (names.empty() ? "" : ", ") + std::string(p.name);
     }
     one->add_option("--preset", preset, "a known machine: " + names);
+    one->add_flag("--no-probe", has_no_probe,
+                  "of this machine, only what its drivers say: move no data, measure nothing");
     one->require_option(0, 1);
   }
 
-  bool is_named() const { return !file.empty() || !preset.empty(); }
+  static peerfold::topology::discovery look(bool probe) {
+    try {
+      return topo::look_at_machine(probe);
+    } catch (const topo::no_gpu& why) {
+      throw topo::no_gpu(std::string(why.what()) +
+                         "; --from FILE and --preset NAME show other machines");
+    }
+  }
 
-  std::string name() const { return file.empty() ? preset : file; }
+  bool is_here() const { return file.empty() && preset.empty(); }
+  std::string name() const { return is_here() ? "this machine" : file.empty() ? preset : file; }
 
   topo::graph read() const {
+    if (is_here()) {
+      auto [node, remarks] = look(!has_no_probe);
+      for (const std::string& remark : remarks) {
+        std::cerr << "peerfold-topo: remark: " << remark << '\n';
+      }
+      return std::move(node);
+    }
     if (!file.empty()) return topo::import_topology(topo::source_text::read(file));
-    if (preset.empty()) throw CLI::ValidationError("source", "name one by --from or --preset");
     const auto* const found = peerfold::topology::find_preset(preset);
     if (found == nullptr) {
       throw CLI::ValidationError("--preset", topo::quoted(preset) + " is not known");
@@ -136,7 +156,7 @@ std::string today() {
   return text;
 }
 
-// measure: writes the tuning, and, where a node is named, how wrong the model is for it.
+// measure: writes the tuning, and says how wrong the model is for the node.
 int tune(const topo::measure_options& asked, const origin& node, const std::string& output) {
   std::ofstream(output, std::ios::app).close();  // found out before measuring
   if (!std::ofstream(output, std::ios::app)) {
@@ -148,7 +168,6 @@ int tune(const topo::measure_options& asked, const origin& node, const std::stri
   });
   std::cout << output << ": " << measured.points().size() << " times; PEERFOLD_TUNING=" << output
             << " makes calls use them\n";
-  if (!node.is_named()) return 0;
   const topo::graph g = node.read();
   std::vector<int> gpus = asked.devices;
   const int ranks = measured.points().front().ranks;

@@ -36,18 +36,21 @@ std::string cell_of(const connection& c) {
   return std::string(to_string(c.path));
 }
 
-std::string rate_of(const connection& c) {
+using figure = std::optional<double> connection::*;
+
+std::string text_of(const connection& c, figure which) {
   if (c.path == path_kind::self) return "-";
-  if (!c.gbps) return "?";
+  if (!(c.*which)) return "?";
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f", *c.gbps);
+  std::snprintf(text, sizeof text, "%.1f", *(c.*which));
   return text;
 }
 
-bool is_rated(const graph& g) {
+template <class Is>
+bool any_pair(const graph& g, const Is& is) {
   for (int i = 0; i < g.size(); ++i) {
     for (int j = 0; j < g.size(); ++j) {
-      if (g.at(i, j).gbps) return true;
+      if (i != j && is(g.at(i, j))) return true;
     }
   }
   return false;
@@ -167,20 +170,12 @@ json pair_as_json(const graph& g, int from, int to) {
       {"links", or_null(c.links)},
       {"through_switch", or_null(c.through_switch)},
       {"gbps", or_null(c.gbps)},
+      {"measured_gbps", or_null(c.measured_gbps)},
       {"peer_access", or_null(c.peer_access)},
       {"latency_us", or_null(c.latency_us)},
       {"expected_latency_us", or_null(expected_latency(c))},
       {"native_atomics", or_null(c.native_atomics)},
       {"ipc", or_null(c.ipc)}};
-}
-
-bool is_pathed(const graph& g) {
-  for (int i = 0; i < g.size(); ++i) {
-    for (int j = 0; j < g.size(); ++j) {
-      if (i != j && g.at(i, j).path != path_kind::unknown) return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace
@@ -196,11 +191,14 @@ void print_tables(std::ostream& out, const graph& g, const std::string& source) 
   print_matrix(out, g, cell_of);
   out << "\nNV#: so many NVLinks, NV#s: through switches; PIX, PXB, PHB, NODE, SYS: over PCIe, as "
          "nvidia-smi has it; peer, no peer: peer access; ?: the source does not say\n";
-  if (is_rated(g)) {
-    out << "\nGB/s one way:\n\n";
-    print_matrix(out, g, rate_of);
-  }
-  if (is_pathed(g)) {
+  const auto print_figures = [&](const char* what, figure which) {
+    if (!any_pair(g, [&](const connection& c) { return (c.*which).has_value(); })) return;
+    out << '\n' << what << ":\n\n";
+    print_matrix(out, g, [&](const connection& c) { return text_of(c, which); });
+  };
+  print_figures("GB/s one way", &connection::gbps);
+  print_figures("GB/s one way that a kernel's stores reached", &connection::measured_gbps);
+  if (any_pair(g, [](const connection& c) { return c.path != path_kind::unknown; })) {
     out << "\nLatency in us, from a store to where it is seen (~: expected, not measured):\n\n";
     print_matrix(out, g, latency_of);
   }

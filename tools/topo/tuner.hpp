@@ -6,9 +6,10 @@
 
 #include <cstddef>
 #include <iosfwd>
-#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "machine.hpp"
 
 namespace topo {
 
@@ -18,13 +19,6 @@ struct measure_options {
   std::size_t min_bytes = std::size_t{1} << 10;
   std::size_t max_bytes = std::size_t{256} << 20;
   double seconds = 110;  // at most about so long
-};
-
-// No GPU, fewer than were named, or no way to use one: the program leaves with the status of a
-// skipped test.
-class no_gpu : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
 };
 
 // Measures every policy that is compiled in, in memory of both kinds, at every second power of two,

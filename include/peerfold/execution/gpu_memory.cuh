@@ -47,19 +47,30 @@ class cuda_devices final : public device_layer {
   return {};
 }
 
+/// The devices, each with a peer, whose access to the peer's memory teams have had enabled. Whoever
+/// enables or disables any holds the mutex meanwhile.
+struct enabled_peers {
+  std::mutex mutex;
+  std::set<std::pair<int, int>> pairs;
+
+  [[nodiscard]] static enabled_peers& of_process() {
+    static enabled_peers all;
+    return all;
+  }
+};
+
 /// Lets kernels on `device`, the current one, reach memory of `peer`. Asks CUDA once a pair: asking
 /// again counts as an error to tools that watch.
 [[nodiscard]] inline cudaError_t enable_peer_access(int device, int peer) {
-  static std::mutex mutex;
-  static std::set<std::pair<int, int>> enabled;
-  const std::lock_guard lock{mutex};
-  if (enabled.contains({device, peer})) return cudaSuccess;
+  enabled_peers& enabled = enabled_peers::of_process();
+  const std::lock_guard lock{enabled.mutex};
+  if (enabled.pairs.contains({device, peer})) return cudaSuccess;
   cudaError_t status = cudaDeviceEnablePeerAccess(peer, 0);
   if (status == cudaErrorPeerAccessAlreadyEnabled) {  // by somebody else
     static_cast<void>(cudaGetLastError());
     status = cudaSuccess;
   }
-  if (status == cudaSuccess) enabled.emplace(device, peer);
+  if (status == cudaSuccess) enabled.pairs.emplace(device, peer);
   return status;
 }
 

@@ -138,11 +138,11 @@ class edge_map {
     const double assumed = assumed_rates::link * c.links.value_or(1);
     const double gbps = c.gbps.value_or(assumed);
     if (c.through_switch != true) {
-      step(i, j, gpu_name(i), gpu_name(j), edge_kind::nvlink, gbps, !c.gbps);
+      step(i, j, gpu_name(i), gpu_name(j), edge_kind::nvlink, gbps, c);
       return;
     }
-    step(i, j, gpu_name(i), "NVSwitches", edge_kind::nvlink, gbps, !c.gbps);
-    step(i, j, "NVSwitches", gpu_name(j), edge_kind::nvlink, gbps, !c.gbps);
+    step(i, j, gpu_name(i), "NVSwitches", edge_kind::nvlink, gbps, c);
+    step(i, j, "NVSwitches", gpu_name(j), edge_kind::nvlink, gbps, c);
   }
 
   void climb(const graph& g, int i, int j) {
@@ -161,22 +161,22 @@ class edge_map {
     for (auto node = down.rbegin(); node != down.rend(); ++node) up.push_back(std::move(*node));
     for (std::size_t k = 0; k + 1 < up.size(); ++k) {
       const bool crosses = up[k].starts_with("NUMA") && up[k + 1].starts_with("NUMA");
-      step(i, j, up[k], up[k + 1], crosses ? edge_kind::socket : edge_kind::pcie, gbps, !c.gbps);
+      step(i, j, up[k], up[k + 1], crosses ? edge_kind::socket : edge_kind::pcie, gbps, c);
     }
   }
 
   /// Adds an edge, if it is not there yet, to the route from GPU i to GPU j.
   void step(int i, int j, const std::string& from, const std::string& to, edge_kind kind,
-            double gbps, bool is_assumed) {
+            double gbps, const connection& c) {
     int number = find(from, to);
     if (number < 0) {
       number = static_cast<int>(edges_.size());
-      edges_.push_back({from, to, kind, 0, 0, is_assumed});
+      edges_.push_back({from, to, kind, 0, 0, true});
     }
     edge& e = edges_[static_cast<std::size_t>(number)];
     e.gbps = std::max(e.gbps, gbps);  // GPUs of several kinds: as fast as the faster ones use it
-    e.reached_gbps = e.gbps * reached_share(kind);
-    e.is_assumed = e.is_assumed && is_assumed;
+    e.reached_gbps = std::max(e.reached_gbps, c.measured_gbps.value_or(gbps * reached_share(kind)));
+    e.is_assumed = e.is_assumed && !c.gbps;
     routes_[static_cast<std::size_t>(i * gpus_ + j)].push_back(number);
   }
 

@@ -115,7 +115,9 @@ struct connection {
   std::optional<int> links = {};
   /// Whether these go through switches. Behind switches a GPU's links serve all its peers.
   std::optional<bool> through_switch = {};
-  std::optional<double> gbps = {};          ///< that the path can carry, in 1e9 bytes/s one way
+  std::optional<double> gbps = {};  ///< that the path can carry, in 1e9 bytes/s one way
+  /// What a kernel's stores reached, alone on the node, in 1e9 bytes/s.
+  std::optional<double> measured_gbps = {};
   std::optional<double> latency_us = {};    ///< from a store to where it is seen, in microseconds
   std::optional<bool> peer_access = {};     ///< loads and stores to the peer's memory
   std::optional<bool> native_atomics = {};  ///< on the peer's memory
