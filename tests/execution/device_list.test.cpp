@@ -2,6 +2,7 @@
 
 #include <peerfold/execution/device_list.hpp>
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <utility>
@@ -123,4 +124,38 @@ TEST_CASE("fewer than no blocks are refused") {
   std::vector<int> blocks;
   check_refused(execution::divide_blocks({0}, machine, channels_of({4, -1}), blocks),
                 pf::errc::invalid_argument, {"channels[1].blocks", "-1", "0"});
+}
+
+TEST_CASE("ranks that others pass messages on between need not reach each other") {
+  fake_machine machine{{132, 132, 132}};
+  machine.cut(0, 2);
+  machine.cut(2, 0);
+  pf::link_routes links = pf::link_routes::straight(3);
+  check_refused(execution::check_devices({0, 1, 2}, machine, links), pf::errc::no_peer_access,
+                {"devices[0]", "device 2", "options.links"});
+  links.via[0][2] = links.via[2][0] = 1;
+  CHECK(!execution::check_devices({0, 1, 2}, machine, links));
+
+  const execution::ranks_apart apart({0, 1, 2}, machine);
+  CHECK(apart.any());
+  CHECK(apart.has(0, 2));
+  CHECK(apart.has(2, 0));
+  CHECK_FALSE(apart.has(0, 1));
+  const auto call = [](pf::collective which, const pf::policy& p) {
+    pf::call_signature signature;
+    signature.which = which;
+    signature.algorithm = static_cast<std::uint8_t>(p.algorithm);
+    signature.transport = static_cast<std::uint8_t>(p.transport);
+    return signature;
+  };
+  using enum pf::collective;
+  CHECK(!apart.check(call(all_reduce, pf::two_shot_relayed_store)));
+  CHECK(!apart.check(call(all_reduce, pf::ring_packet)));
+  CHECK(!apart.check(call(reduce, pf::tree_store)));
+  CHECK(!apart.check(call(broadcast, pf::chain_store)));
+  check_refused(apart.check(call(all_reduce, pf::two_shot_store)), pf::errc::no_peer_access,
+                {"all_reduce by two_shot/store", "rank 0 cannot reach rank 2", "linked_policies"});
+  check_refused(apart.check(call(reduce, pf::chain_store)), pf::errc::no_peer_access, {"reduce"});
+  CHECK(!execution::ranks_apart({0, 1}, machine).check(call(all_reduce, pf::two_shot_store)));
+  CHECK_FALSE(execution::ranks_apart({0, 0}, machine).any());
 }

@@ -221,6 +221,7 @@ class context {
       arch::store_release(&local_.host->faulted, uint32_t{1});
     }
     for (int step = 0; step < ranks(); ++step) {
+      if (region(step) == nullptr) continue;  // out of reach: a relay will tell it
       auto* words = sync::poison_of(region(step), channel_.layout);
       arch::store_release(&words->poison, kind == fault_kind::disagreement
                                               ? sync::poisoned_by_disagreement

@@ -2,10 +2,15 @@
 /// Which devices a team may run on: checked here, against an interface that tests can fake.
 #pragma once
 
+#include <peerfold/core/call_signature.hpp>
+#include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
 #include <peerfold/core/error.hpp>
+#include <peerfold/core/link_routes.hpp>
 #include <peerfold/core/text.hpp>
 #include <peerfold/execution/options.hpp>
+#include <peerfold/policy/policy.hpp>
+#include <peerfold/policy/traits.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -50,9 +55,10 @@ class device_layer {
                            most, " on one"})};
 }
 
-/// Whether every device of the list is there and reaches every other.
-[[nodiscard]] inline error check_devices(const std::vector<int>& devices,
-                                         const device_layer& layer) {
+/// Whether every device of the list is there and reaches every other; of ranks that the routes keep
+/// apart they need not.
+[[nodiscard]] inline error check_devices(const std::vector<int>& devices, const device_layer& layer,
+                                         const link_routes& links = {}) {
   const int count = layer.count();
   for (std::size_t r = 0; r < devices.size(); ++r) {
     if (devices[r] < 0 || devices[r] >= count) {
@@ -66,15 +72,63 @@ class device_layer {
   }
   for (std::size_t r = 0; r < devices.size(); ++r) {
     for (std::size_t q = 0; q < devices.size(); ++q) {
+      if (links.ranks == static_cast<int>(devices.size()) &&
+          !links.is_straight(static_cast<int>(r), static_cast<int>(q))) {
+        continue;
+      }
       if (devices[r] != devices[q] && !layer.reaches(devices[r], devices[q])) {
         return {errc::no_peer_access,
-                detail::text_of({"devices[", r, "]: device ", devices[r], " cannot reach device ",
-                                 devices[q], "; choose devices with peer access to each other"})};
+                detail::text_of(
+                    {"devices[", r, "]: device ", devices[r], " cannot reach device ", devices[q],
+                     "; choose devices with peer access to each other, or options.links "
+                     "by which others pass messages on"})};
       }
     }
   }
   return {};
 }
+
+/// Pairs of ranks whose devices do not reach each other: on nodes whose GPUs are not all linked.
+class ranks_apart {
+ public:
+  ranks_apart(const std::vector<int>& devices, const device_layer& layer)
+      : ranks_{static_cast<int>(devices.size())}, apart_(devices.size() * devices.size()) {
+    for (std::size_t r = 0; r < devices.size(); ++r) {
+      for (std::size_t q = 0; q < devices.size(); ++q) {
+        const bool reaches = devices[r] == devices[q] || layer.reaches(devices[r], devices[q]);
+        apart_[r * devices.size() + q] = !reaches;
+        any_ = any_ || !reaches;
+      }
+    }
+  }
+
+  [[nodiscard]] bool any() const noexcept { return any_; }
+  [[nodiscard]] bool has(int rank, int other) const noexcept {
+    return any_ && apart_[static_cast<std::size_t>(rank * ranks_ + other)];
+  }
+
+  /// Refuses calls that have all ranks write to all others.
+  [[nodiscard]] error check(const call_signature& call) const {
+    const policy p{static_cast<algorithm_id>(call.algorithm),
+                   static_cast<transport_id>(call.transport)};
+    if (!any_ || keeps_to_routes(call.which, p)) return {};
+    return refuse(call.which, p);
+  }
+
+ private:
+  [[nodiscard, gnu::cold]] error refuse(collective which, const policy& p) const {
+    int pair = 0;
+    while (!apart_[static_cast<std::size_t>(pair)]) ++pair;
+    return {errc::no_peer_access,
+            detail::text_of({to_string(which), " by ", to_string(p), ": rank ", pair / ranks_,
+                             " cannot reach rank ", pair % ranks_,
+                             "; on such a node list linked_policies, or trees"})};
+  }
+
+  int ranks_;
+  std::vector<bool> apart_;  ///< row by row
+  bool any_ = false;
+};
 
 /// The blocks of each channel, so that all blocks of all channels and ranks of the fullest device
 /// are resident together, one a multiprocessor: blocks that wait for a peer must not keep out

@@ -6,6 +6,7 @@
 #include <peerfold/execution/cuda_error.cuh>
 #include <peerfold/execution/device_list.hpp>
 #include <peerfold/memory/provider.hpp>
+#include <peerfold/sync/arena_setup.hpp>
 
 #include <cuda_runtime.h>
 
@@ -112,5 +113,32 @@ class device_provider final : public memory::provider {
  private:
   std::vector<int> devices_;
 };
+
+/// Writes what a rank's arena starts with, on its device, the current one, and waits.
+template <int N>
+[[nodiscard, gnu::cold]] cudaError_t clear_arena(std::byte* arena, const sync::arena_plan<N>& plan,
+                                                 std::uint64_t first_sequence,
+                                                 cudaStream_t stream) {
+  cudaError_t status = cudaMemsetAsync(arena, 0, plan.bytes, stream);
+  for (const auto& layout : plan.channels) {
+    // An image of the whole arena would be large: only states and flags differ from zero.
+    struct alignas(128) line {
+      std::byte bytes[128];
+    };
+    std::vector<line> image(layout.packets / sizeof(line));
+    sync::write_initial_state<N>(image.data()->bytes, layout, first_sequence);
+    if (status == cudaSuccess) {
+      status = cudaMemcpyAsync(arena + layout.begin, image.data(), layout.packets,
+                               cudaMemcpyHostToDevice, stream);
+    }
+    if (status == cudaSuccess) {
+      status = cudaMemsetAsync(arena + layout.begin + layout.sentinels, 0xff,
+                               layout.sentinel_ring_bytes(), stream);
+    }
+    // Kernels of any stream come next, and the image goes.
+    if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
+  }
+  return status;
+}
 
 }  // namespace peerfold::execution

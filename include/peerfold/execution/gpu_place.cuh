@@ -51,7 +51,7 @@ class gpu_place::ranks {
                                              std::unique_ptr<ranks>& made) {
     const cuda_devices layer;
     std::vector<int> blocks;
-    if (error reason = check_devices(devices, layer)) return reason;
+    if (error reason = check_devices(devices, layer, options.links)) return reason;
     if (error reason = check_sharing(devices, counts_ranks_early<N> ? N : most_together))
       return reason;
     if (error reason = divide_blocks(devices, layer, options.channels, blocks)) return reason;
@@ -111,8 +111,12 @@ class gpu_place::ranks {
   }
   /// How rank `rank` reaches a channel: within one process, an arena has one address.
   [[nodiscard]] sync::rank_view<N> view_of(int rank, int channel) noexcept {
-    return sync::view_of_rank<N>(arenas_, plan_.channels[static_cast<std::size_t>(channel)],
-                                 &words(rank), rank);
+    auto view = sync::view_of_rank<N>(arenas_, plan_.channels[static_cast<std::size_t>(channel)],
+                                      &words(rank), rank);
+    for (int step = 1; step < size() && apart_.any(); ++step) {
+      if (apart_.has(rank, rank_after(size(), rank, step))) view.region[step] = nullptr;
+    }
+    return view;
   }
 
   [[nodiscard]] error synchronize() {
@@ -174,6 +178,7 @@ class gpu_place::ranks {
   ranks(const std::vector<int>& devices, const std::vector<int>& blocks,
         const team_options& options)
       : devices_{devices},
+        apart_{devices, cuda_devices{}},
         plan_{rank_extent<N>::of(static_cast<int>(devices.size()))},
         provider_{std::make_shared<device_provider>(devices)},
         budget_ns_{static_cast<std::uint64_t>(options.wait_budget.count())},
@@ -206,10 +211,10 @@ class gpu_place::ranks {
     const auto i = static_cast<std::size_t>(r);
     const std::string rank = detail::text_of({"rank ", r});
     if (error reason = cuda_failure(guard.set(devices_[i]), {rank, ": its device"})) return reason;
-    for (const int peer : devices_) {
-      if (peer == devices_[i]) continue;
+    for (int q = 0; q < size(); ++q) {
+      if (device(q) == devices_[i] || apart_.has(r, q)) continue;
       if (error reason =
-              cuda_failure(enable_peer_access(devices_[i], peer), {rank, ": peer access"})) {
+              cuda_failure(enable_peer_access(devices_[i], device(q)), {rank, ": peer access"})) {
         return reason;
       }
     }
@@ -235,31 +240,8 @@ class gpu_place::ranks {
         return reason;
       }
     }
-    return cuda_failure(clear_arena(arenas_[i], options, streams_[i]), {rank, ": its arena"});
-  }
-
-  [[nodiscard, gnu::cold]] cudaError_t clear_arena(std::byte* arena, const team_options& options,
-                                                   cudaStream_t stream) {
-    cudaError_t status = cudaMemsetAsync(arena, 0, plan_.bytes, stream);
-    for (const auto& layout : plan_.channels) {
-      // An image of the whole arena would be large: only states and flags differ from zero.
-      struct alignas(128) line {
-        std::byte bytes[128];
-      };
-      std::vector<line> image(layout.packets / sizeof(line));
-      sync::write_initial_state<N>(image.data()->bytes, layout, options.first_sequence);
-      if (status == cudaSuccess) {
-        status = cudaMemcpyAsync(arena + layout.begin, image.data(), layout.packets,
-                                 cudaMemcpyHostToDevice, stream);
-      }
-      if (status == cudaSuccess) {
-        status = cudaMemsetAsync(arena + layout.begin + layout.sentinels, 0xff,
-                                 layout.sentinel_ring_bytes(), stream);
-      }
-      // Kernels of any stream come next, and the image goes.
-      if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
-    }
-    return status;
+    return cuda_failure(clear_arena(arenas_[i], plan_, options.first_sequence, streams_[i]),
+                        {rank, ": its arena"});
   }
 
   /// Whether these launches may be made; makes their streams wait for the channel's last uses.
@@ -291,6 +273,7 @@ class gpu_place::ranks {
   [[nodiscard]] error launch_kernels(int channel, const launch_plan& plan, kernel_entry& one,
                                      kernel_entry& several, const std::byte* bodies, int first,
                                      int last, const call_options& options) {
+    if (error reason = apart_.check(plan.call)) return reason;
     device_guard guard;
     for (const int device : devices_) {
       if (error reason = one.load(device, guard)) return reason;
@@ -485,6 +468,7 @@ class gpu_place::ranks {
   }
 
   std::vector<int> devices_;
+  ranks_apart apart_;
   sync::arena_plan<N> plan_;
   std::shared_ptr<memory::provider> provider_;
   std::byte* arenas_[N] = {};

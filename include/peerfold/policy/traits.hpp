@@ -66,9 +66,10 @@ constexpr bool is_reproducible(collective which, const policy& p) noexcept {
 }
 
 /// Whether elements go only between ranks that the team's routes say are linked.
-constexpr bool keeps_to_routes(const policy& p) noexcept {
+constexpr bool keeps_to_routes(collective which, const policy& p) noexcept {
   return p.algorithm == algorithm_id::two_shot_relayed || p.algorithm == algorithm_id::ring ||
-         p.algorithm == algorithm_id::tree;
+         p.algorithm == algorithm_id::tree ||
+         (p.algorithm == algorithm_id::chain && !is_reduction(which));
 }
 
 /// Whether kernels of a policy need a rank count known when they are compiled.
@@ -175,7 +176,7 @@ struct policy_traits {
   static constexpr bool needs_symmetric = P.algorithm == algorithm_id::direct;
   /// Whether elements go from any rank to any other, and not only between neighbours in a tree. (A
   /// team needs peer access between all its GPUs in either case; it may be slow.)
-  static constexpr bool needs_all_links = !along_tree && !keeps_to_routes(P);
+  static constexpr bool needs_all_links = !along_tree && !keeps_to_routes(Which, P);
   /// How many times a message crosses a link before the last element is there, one after another.
   static constexpr int steps = [] {
     if (along_tree) return in_tree.steps;
@@ -189,7 +190,7 @@ struct policy_traits {
   /// accumulators: twice the bytes for elements of 16 bits. What relays pass on comes on top, too.)
   static constexpr ratio parts_sent = [] {
     if (along_tree) return ratio{in_tree.parts_sent};
-    if (keeps_to_routes(P)) return ratio{2 * (N - 1), N};
+    if (keeps_to_routes(Which, P)) return ratio{2 * (N - 1), N};
     if (P.algorithm == algorithm_id::two_shot) {
       if (Which == collective::reduce) return ratio{N > 1 ? 1 : 0};
       return ratio{2 * (N - 1), N};
@@ -204,7 +205,7 @@ struct policy_traits {
   }();
   static constexpr ratio parts_received = [] {
     if (along_tree) return ratio{in_tree.parts_received};
-    if (keeps_to_routes(P)) return ratio{2 * (N - 1), N};
+    if (keeps_to_routes(Which, P)) return ratio{2 * (N - 1), N};
     if (P.algorithm == algorithm_id::two_shot) {
       if (Which == collective::broadcast) return ratio{N > 1 ? 1 : 0};
       return ratio{2 * (N - 1), N};

@@ -146,7 +146,7 @@ outcome<> with_policy(const call_options& options, policy selected, const Launch
         return is_reproducible(Which, p) && (Sentinels || p.transport != transport_id::sentinel);
       };
       auto first = first_that([&](const policy& p) {
-        return same_bits(p) && !runs_along_tree(p) && !keeps_to_routes(p) &&
+        return same_bits(p) && !runs_along_tree(p) && !keeps_to_routes(Which, p) &&
                p.transport == selected.transport;
       });
       if (first == Policies::list.end()) first = first_that(same_bits);
