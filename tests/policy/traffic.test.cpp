@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -129,6 +130,53 @@ TEST_CASE("bridged pairs: NVLinks within a pair, PCIe between them") {
   CHECK(chain.over("GPU 0", "GPU 1") == 4 * mb);
   CHECK(chain.over("GPU 1", "PCIe bridge 1") == 4 * mb);
   CHECK(chain.over("GPU 0", "PCIe bridge 0") == 0);
+}
+
+TEST_CASE("the cube mesh: relays that are the senders' twins in the other quad") {
+  pf::call_shape call{pf::collective::all_reduce, 8 * mb, {}};
+  call.routes = pf::link_routes::straight(8);
+  for (int i = 0; i < 8; ++i) {
+    for (int j = 0; j < 8; ++j) {
+      const int twin = (i + 4) % 8;
+      if (i / 4 != j / 4 && j != twin) call.routes.via[i][j] = static_cast<std::uint8_t>(twin);
+    }
+  }
+  const on_node t("dgx-1v", call, pf::two_shot_relayed_store);
+  // Shares of 1 MB. To its twin a rank sends the twin's share, those for the three behind it, and
+  // its own result; to each rank of its quad that rank's share and its own result, and what its
+  // twin has for that rank: a share, and a result.
+  CHECK(t.over("GPU 0", "GPU 4") == 5 * mb);
+  CHECK(t.over("GPU 6", "GPU 2") == 5 * mb);
+  CHECK(t.over("GPU 0", "GPU 1") == 4 * mb);
+  CHECK(t.over("GPU 7", "GPU 6") == 4 * mb);
+  double all = 0;
+  for (std::size_t e = 0; e < t.bytes.size(); ++e) {
+    if (t.map.edges()[e].kind != topology::edge_kind::nvlink) CHECK(t.bytes[e] == 0);
+    all += t.bytes[e];
+  }
+  CHECK(all == 8 * (5 + 3 * 4) * mb);
+}
+
+TEST_CASE("the cube mesh: a ring of double links, and a tree of links") {
+  const auto node = topology::find_preset("dgx-1v")->make();
+  pf::call_shape call{pf::collective::all_reduce, 8 * mb, {}};
+  call.routes = topology::plan_routes(node, first(8));
+  const on_node ring("dgx-1v", call, pf::ring_store);
+  // 0 3 2 1 5 6 7 4: both ways 7/8 of the message, and nothing over single links.
+  CHECK(ring.over("GPU 0", "GPU 3") == 7 * mb);
+  CHECK(ring.over("GPU 3", "GPU 0") == 7 * mb);
+  CHECK(ring.over("GPU 5", "GPU 1") == 7 * mb);
+  CHECK(ring.over("GPU 0", "GPU 1") == 0);
+  CHECK(std::accumulate(ring.bytes.begin(), ring.bytes.end(), 0.0) == 16 * 7 * mb);
+  const on_node tree("dgx-1v", call, pf::tree_store);
+  for (std::size_t e = 0; e < tree.bytes.size(); ++e) {
+    const bool is_link = tree.map.edges()[e].kind == topology::edge_kind::nvlink;
+    CHECK((tree.bytes[e] == 0 || (is_link && tree.bytes[e] == 8 * mb)));
+  }
+  CHECK(std::accumulate(tree.bytes.begin(), tree.bytes.end(), 0.0) == 14 * 8 * mb);
+  // A chain that folds keeps the order of the ranks, and so leaves the links between 3 and 4.
+  const on_node chain("dgx-1v", call, pf::chain_store);
+  CHECK(chain.over("NUMA node 0", "NUMA node 1") == 8 * mb);
 }
 
 TEST_CASE("ranks of one GPU use no edge") {
