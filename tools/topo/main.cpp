@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -158,10 +159,11 @@ std::string today() {
 
 // measure: writes the tuning, and says how wrong the model is for the node.
 int tune(const topo::measure_options& asked, const origin& node, const std::string& output) {
-  std::ofstream(output, std::ios::app).close();  // found out before measuring
-  if (!std::ofstream(output, std::ios::app)) {
-    throw std::runtime_error(output + ": cannot be written");
-  }
+  // Found out before measuring.
+  const bool was_there = std::filesystem::exists(output);
+  const bool is_writable = static_cast<bool>(std::ofstream(output, std::ios::app));
+  if (!was_there && is_writable) std::filesystem::remove(output);
+  if (!is_writable) throw std::runtime_error(output + ": cannot be written");
   const peerfold::tuning measured = topo::measure(asked, std::cerr, isatty(STDERR_FILENO) == 1);
   write_to(output, [&](std::ostream& out) {
     topo::write_tuning(out, measured, "by peerfold-topo measure, " + today());
