@@ -20,9 +20,9 @@
 #include "compare.hpp"
 #include "draw.hpp"
 #include "import.hpp"
-#include "machine.hpp"
 #include "planning.hpp"
 #include "report.hpp"
+#include "this_machine.hpp"
 #include "tuner.hpp"
 
 namespace {

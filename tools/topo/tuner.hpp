@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "machine.hpp"
+#include "this_machine.hpp"
 
 namespace topo {
 

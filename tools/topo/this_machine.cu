@@ -1,4 +1,4 @@
-#include "machine.hpp"
+#include "this_machine.hpp"
 
 #include <peerfold/discover.hpp>
 
