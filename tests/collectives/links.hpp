@@ -96,8 +96,10 @@ void add_links_of() {
                                policies<two_shot_relayed_store, ring_packet, ring_store,
                                         tree_packet, two_shot_packet>,
                                policies<two_shot_relayed_store, ring_packet>>>("ordinary memory");
-  add_linked<Place, float, sum, N, all_reduce, memory_kind::symmetric,
-             policies_of_place<Place, relays_and_rings, policies<ring_store>>>("symmetric memory");
+  add_linked<
+      Place, float, sum, N, all_reduce, memory_kind::symmetric,
+      policies_of_place<Place, relays_and_rings, policies<two_shot_relayed_store, ring_store>>>(
+      "symmetric memory");
   if constexpr (Place::every_kernel) {
     add_linked<Place, float, sum, N, reduce, memory_kind::ordinary,
                policies<tree_store, chain_packet>>("ordinary memory");

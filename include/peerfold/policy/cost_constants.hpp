@@ -34,25 +34,25 @@ struct cost_constants {
 /// to calls of one to 16 blocks. Between ranks of one GPU each, steps may take less; where there is
 /// NVLink of another generation or PCIe between them, nothing was measured.
 inline constexpr std::array fitted_costs{
-    cost_constants{one_shot_packet, 2.30, 0.29, 1.03, 0, 0, 6.5},
-    cost_constants{one_shot_sentinel, 2.32, 0.45, 1.12, 7.4, 32768, 3.9},
-    cost_constants{one_shot_store, 4.50, 0.58, 1.09, 0, 0, 10.5},
-    cost_constants{two_shot_packet, 3.30, 0.79, 1.03, 0, 0, 5.7},
-    cost_constants{two_shot_sentinel, 3.32, 1.17, 1.18, 4.4, 16384, 4.0},
-    cost_constants{two_shot_store, 7.57, 1.49, 1.04, 0, 0, 12.5},
-    cost_constants{chain_packet, 2.24, 2.28, 1.11, 0, 0, 2.8},
-    cost_constants{chain_store, 4.06, 8.03, 1.00, 0, 0, 2.05},
-    cost_constants{tree_packet, 2.18, 2.45, 1.00, 0, 0, 2.5},
-    cost_constants{tree_store, 4.05, 8.11, 1.00, 0, 0, 2.0},
-    cost_constants{two_shot_relayed_store, 14, 2.5, 1.00, 0, 0, 6},
-    cost_constants{ring_packet, 2.2, 2.3, 1.00, 0, 0, 2.5},
-    cost_constants{ring_store, 4.0, 8.0, 1.00, 0, 0, 4},
+    cost_constants{one_shot_packet, 2.28, 0.29, 1.03, 0, 0, 6.5},
+    cost_constants{one_shot_sentinel, 2.38, 0.44, 1.11, 7.5, 32768, 3.9},
+    cost_constants{one_shot_store, 4.55, 0.55, 1.09, 0, 0, 10.5},
+    cost_constants{two_shot_packet, 3.30, 0.79, 1.02, 0, 0, 5.7},
+    cost_constants{two_shot_sentinel, 3.36, 1.14, 1.17, 4.6, 16384, 4.0},
+    cost_constants{two_shot_store, 7.54, 1.47, 1.05, 0, 0, 12.5},
+    cost_constants{chain_packet, 2.23, 2.25, 1.11, 0, 0, 2.8},
+    cost_constants{chain_store, 4.12, 8.01, 1.00, 0, 0, 2.05},
+    cost_constants{tree_packet, 2.18, 2.43, 1.01, 0, 0, 2.5},
+    cost_constants{tree_store, 4.12, 8.15, 1.00, 0, 0, 2.0},
+    cost_constants{two_shot_relayed_store, 13.4, 4.75, 1.38, 0, 0, 10},
+    cost_constants{ring_packet, 1.79, 1.96, 1.12, 0, 0, 2.5},
+    cost_constants{ring_store, 2.62, 5.20, 1.37, 0, 0, 4},
 };
-/// The same of policies that write straight into symmetric memory.
+/// The same of policies that write straight into symmetric memory; of direct ones among two ranks.
 inline constexpr std::array fitted_symmetric_costs{
-    cost_constants{two_shot_store, 7.03, 0.65, 1.00, 0, 0, 12.5},
-    cost_constants{direct_store, 6.91, 0.80, 1.03, 0, 0, 20},
-    cost_constants{direct_bulk, 8.51, 0.80, 1.06, 0, 0, 40},
+    cost_constants{two_shot_store, 7.12, 0.62, 1.00, 0, 0, 12.5},
+    cost_constants{direct_store, 6.99, 0.62, 1.02, 0, 0, 20},
+    cost_constants{direct_bulk, 8.52, 0.62, 1.06, 0, 0, 40},
 };
 
 /// The constants of a policy, in symmetric memory where it needs that; null where it was not
