@@ -1,6 +1,7 @@
 // What the fuzz targets share.
 #pragma once
 
+#include <draw.hpp>
 #include <import.hpp>
 #include <report.hpp>
 

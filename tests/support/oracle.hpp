@@ -457,19 +457,26 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
     return call.tree.empty() ? position : call.tree[static_cast<std::size_t>(position)];
   };
   using partial = std::pair<int, typename math::accumulator>;  // of whom
-  const auto of_tree = [&](auto&& below, int begin, int end) -> partial {
+  // The fold of positions begin … end - 1; returns whose it is.
+  const auto of_tree = [&](auto&& below, int begin, int end,
+                           typename math::accumulator& total) -> int {
     const int middle = begin + (end - begin) / 2;
     const int own = rank_at(middle);
     std::vector<partial> parts{{own, math::widen(given(own, index))}};
-    if (begin < middle) parts.push_back(below(below, begin, middle));
-    if (middle + 1 < end) parts.push_back(below(below, middle + 1, end));
+    const auto add = [&](int first, int last) {
+      if (first == last) return;
+      parts.push_back(parts[0]);
+      parts.back().first = below(below, first, last, parts.back().second);
+    };
+    add(begin, middle);
+    add(middle + 1, end);
     std::sort(parts.begin(), parts.end(),
               [](const partial& a, const partial& b) { return a.first < b.first; });
-    typename math::accumulator total = parts[0].second;
+    total = parts[0].second;
     for (std::size_t k = 1; k < parts.size(); ++k) {
       total = detail::apply(call.op, total, parts[k].second);
     }
-    return {own, total};
+    return own;
   };
   const auto along_path = [&] {
     typename math::accumulator total = math::widen(given(call.path[0], index));
@@ -485,8 +492,12 @@ T result(const request& call, int rank, std::size_t index, const T& initial, Giv
     case collective::all_reduce:
     case collective::reduce:
       if (call.as_tree || !call.path.empty()) {
-        typename math::accumulator total =
-            call.as_tree ? of_tree(of_tree, 0, call.ranks).second : along_path();
+        typename math::accumulator total = math::widen(given(0, index));
+        if (call.as_tree) {
+          of_tree(of_tree, 0, call.ranks, total);
+        } else {
+          total = along_path();
+        }
         if (call.op == operation::avg) total = detail::divided(total, call.ranks);
         return math::narrow(total);
       }
