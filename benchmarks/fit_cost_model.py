@@ -3,7 +3,7 @@
 
 Takes from `peerfold-topo compare --json` what the model counts for each call of the runs of
 peerfold-bench on NODE (a preset or a file), and prints for each policy the constants of
-include/peerfold/policy/cost_model.hpp that make the relative errors least, in squares, at every
+include/peerfold/policy/cost_constants.hpp that make the relative errors least, in squares, at every
 second size; they are never negative, and nothing moves faster than plain stores. With the errors at
 those sizes and at the sizes between. round_bytes is searched for among powers of two only by hand.
 

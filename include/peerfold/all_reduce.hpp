@@ -3,8 +3,8 @@
 ///
 /// Element i of the result is finish(op(… op(op(v0, v1), v2) …, vN-1)), where vr is element i of
 /// rank r: folded in rank order in the accumulator type, and rounded once. The bits do not depend
-/// on the policy (but for trees, which fold in an order of their own: see policy_traits), the size,
-/// the alignment, the place or the rank.
+/// on the policy (but for trees and rings, which fold in orders of their own: see policy_traits),
+/// the size, the alignment, the place or the rank.
 ///
 /// The forms below differ in who calls and in where elements come from. Counts are elements;
 /// pointers are aligned to the element, no more. In place (out == in) is fine; partly overlapping

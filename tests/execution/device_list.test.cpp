@@ -149,13 +149,25 @@ TEST_CASE("ranks that others pass messages on between need not reach each other"
     return signature;
   };
   using enum pf::collective;
-  CHECK(!apart.check(call(all_reduce, pf::two_shot_relayed_store)));
-  CHECK(!apart.check(call(all_reduce, pf::ring_packet)));
-  CHECK(!apart.check(call(reduce, pf::tree_store)));
-  CHECK(!apart.check(call(broadcast, pf::chain_store)));
-  check_refused(apart.check(call(all_reduce, pf::two_shot_store)), pf::errc::no_peer_access,
+  CHECK(!apart.check(call(all_reduce, pf::two_shot_relayed_store), links));
+  CHECK(!apart.check(call(reduce, pf::tree_store), links));
+  CHECK(!apart.check(call(broadcast, pf::chain_store), links));
+  check_refused(apart.check(call(all_reduce, pf::two_shot_store), links), pf::errc::no_peer_access,
                 {"all_reduce by two_shot/store", "rank 0 cannot reach rank 2", "linked_policies"});
-  check_refused(apart.check(call(reduce, pf::chain_store)), pf::errc::no_peer_access, {"reduce"});
-  CHECK(!execution::ranks_apart({0, 1}, machine).check(call(all_reduce, pf::two_shot_store)));
+  check_refused(apart.check(call(reduce, pf::chain_store), links), pf::errc::no_peer_access,
+                {"reduce"});
+  // Three in a row have no ring; and orders may be such that trees and chains leave the links.
+  check_refused(apart.check(call(all_reduce, pf::ring_packet), links), pf::errc::no_peer_access,
+                {"ring/packet", "rank 0 cannot reach rank 2"});
+  pf::link_routes other = links;
+  other.ring[0] = 1;
+  other.ring[1] = 0;
+  other.tree[0] = 1;
+  other.tree[1] = 0;
+  check_refused(apart.check(call(broadcast, pf::chain_store), other), pf::errc::no_peer_access,
+                {"broadcast by chain/store"});
+  check_refused(apart.check(call(reduce, pf::tree_store), other), pf::errc::no_peer_access,
+                {"reduce by tree/store"});
+  CHECK(!execution::ranks_apart({0, 1}, machine).check(call(all_reduce, pf::two_shot_store), {}));
   CHECK_FALSE(execution::ranks_apart({0, 0}, machine).any());
 }

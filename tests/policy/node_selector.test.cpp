@@ -135,6 +135,15 @@ TEST_CASE("over the cube mesh nothing is chosen that sends over PCIe") {
   }
 }
 
+TEST_CASE("messages without elements keep to links, too; one rank sends nothing") {
+  const pf::cost_model model = model_of("dgx-1v");
+  CHECK(select_policy(model, request(model, 8, 0)).chosen == pf::two_shot_relayed_store);
+  CHECK(select_policy(model, request(model, 8, 0, collective::barrier)).chosen == pf::automatic);
+  CHECK(select_policy(model, request(model, 1, 1e6)).chosen.algorithm ==
+        pf::algorithm_id::one_shot);
+  CHECK(select_policy(model, {}).chosen == pf::automatic);
+}
+
 TEST_CASE("islands of NVLinks: PCIe carries what they cannot") {
   const pf::cost_model model = model_of("nvlink-bridges");
   const auto choice = select_policy(model, request(model, 4, 1e6));

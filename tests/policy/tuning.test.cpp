@@ -97,6 +97,9 @@ TEST_CASE("what is no tuning is refused with its place") {
   says("all_reduce 2 symmetric one_shot/packet 1 1e99", "42: us: a positive number");
   says("all_reduce 2 symmetric one_shot/packet 1.5 1", "40: bytes: a positive whole number");
   says("all_reduce 2 symmetric one_shot/packet 0x10 1", "40: bytes: a positive whole number");
+  says("all_reduce 2 symmetric one_shot/packet 1 0.0001", "42: us: a positive number");
+  says("all_reduce 2 symmetric one_shot/packet 1 1." + std::string(400, '0'),
+       "42: us: a positive number");
   says("all_reduce 2 symmetric one_shot/packet 1 .", "42: us: a positive number");
   says("all_reduce 2 symmetric one_shot/packet 1 1.2.3", "42: us: a positive number");
   says("all_reduce 2 symmetric one_shot/packet 1", "41: us: a positive number");

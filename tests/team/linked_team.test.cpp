@@ -105,13 +105,17 @@ TEST_CASE("routes must be of the team's ranks, relays linked to both ends, order
   CHECK(refusal(pf::link_routes::straight(3)) == "links: routes of 3 ranks, for a team of 4");
   pf::link_routes one_way = straight;
   one_way.via[0][2] = 1;
-  CHECK(refusal(one_way) == "taken");  // the other direction is a link of its own
-  pf::link_routes two_hops = one_way;
-  two_hops.via[0][1] = 3;
-  CHECK(refusal(two_hops).find("via[0][1] is 3") == std::string::npos);
-  CHECK(refusal(two_hops).find("via[0][2] is 1; it must be the receiver") != std::string::npos);
+  CHECK(refusal(one_way) ==
+        "links: via[0][2] is 1 and via[2][0] is 0; two ranks are straight both ways, or neither");
+  pf::link_routes two_relays = one_way;  // another one each way
+  two_relays.via[2][0] = 3;
+  CHECK(refusal(two_relays) == "taken");
+  pf::link_routes two_hops = two_relays;
+  two_hops.via[0][1] = two_hops.via[1][0] = 3;
+  CHECK(refusal(two_hops) ==
+        "links: via[0][2] is 1; it must be the receiver, or a rank that is straight with both");
   pf::link_routes nobody = straight;
-  nobody.via[1][3] = 9;
+  nobody.via[1][3] = nobody.via[3][1] = 9;
   CHECK(refusal(nobody).find("via[1][3] is 9") != std::string::npos);
   pf::link_routes twice = straight;
   twice.ring[1] = 0;

@@ -115,6 +115,8 @@ PEERFOLD_HD bool all_reduce_relayed(Context& c, Transport& t, const transport::t
                                     const link_routes& routes, uint32_t piece_bytes,
                                     const Load& load, const Op& op, const Finish& finish,
                                     const Store& store) {
+  static_assert(counts_ranks_early<Context::size>,
+                "relays are for teams whose rank count is part of their type");
   const int n = c.ranks();
   const int own = c.rank();
   const relay_order order{routes, n};

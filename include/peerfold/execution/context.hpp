@@ -199,12 +199,21 @@ class context {
     return ticket_ | (found_ ^ started_from_);
   }
 
+  /// Whether this rank knows where every other's region is.
+  [[nodiscard]] PEERFOLD_HD bool reaches_all() const noexcept {
+    bool all = true;
+    for (int step = 1; step < ranks(); ++step) all = all && region(step) != nullptr;
+    return all;
+  }
+
   /// Writes this rank's report, if it is the first, and poisons every rank; nothing where this lane
   /// was told by another, unless the ranks disagree: then each says what it called. Once a kernel,
   /// and inlined: one that calls functions starts slower.
   PEERFOLD_HD void report_fault() const noexcept {
     const bool disagreement = poison_ == sync::poisoned_by_disagreement;
-    if (awaited_ < 0 && was_busy() == 0 && !disagreement) return;
+    const bool was_told = awaited_ < 0 && was_busy() == 0 && !disagreement;
+    // Who told it may not reach all that this rank does.
+    if (was_told && reaches_all()) return;
     fault_kind kind = fault_kind::timeout;
     if (disagreement) {
       kind = fault_kind::disagreement;
@@ -215,13 +224,13 @@ class context {
     } else if (arch::load_relaxed(&local_.host->abort) != 0) {
       kind = fault_kind::aborted;
     }
-    if (arch::exchange_local(&own_poison()->claimed, 1) == 0) {
+    if (!was_told && arch::exchange_local(&own_poison()->claimed, 1) == 0) {
       local_.host->report = {kind,   rank(),    awaited_, call_, channel_.channel,
                              block_, expected_, seen_};
       arch::store_release(&local_.host->faulted, uint32_t{1});
     }
     for (int step = 0; step < ranks(); ++step) {
-      if (region(step) == nullptr) continue;  // out of reach: a relay will tell it
+      if (region(step) == nullptr) continue;  // out of reach: others pass it on
       auto* words = sync::poison_of(region(step), channel_.layout);
       arch::store_release(&words->poison, kind == fault_kind::disagreement
                                               ? sync::poisoned_by_disagreement

@@ -2,6 +2,7 @@
 /// Which devices a team may run on: checked here, against an interface that tests can fake.
 #pragma once
 
+#include <peerfold/algorithm/spanning_tree.hpp>
 #include <peerfold/core/call_signature.hpp>
 #include <peerfold/core/collective.hpp>
 #include <peerfold/core/config.hpp>
@@ -107,22 +108,52 @@ class ranks_apart {
     return any_ && apart_[static_cast<std::size_t>(rank * ranks_ + other)];
   }
 
-  /// Refuses calls that have all ranks write to all others.
-  [[nodiscard]] error check(const call_signature& call) const {
-    const policy p{static_cast<algorithm_id>(call.algorithm),
-                   static_cast<transport_id>(call.transport)};
-    if (!any_ || keeps_to_routes(call.which, p)) return {};
-    return refuse(call.which, p);
+  /// Refuses calls that would have such ranks write to each other, on a team with those routes.
+  [[nodiscard]] error check(const call_signature& call, const link_routes& links) const {
+    return any_ ? look_at(call, links) : error{};
   }
 
  private:
-  [[nodiscard, gnu::cold]] error refuse(collective which, const policy& p) const {
-    int pair = 0;
-    while (!apart_[static_cast<std::size_t>(pair)]) ++pair;
+  [[nodiscard, gnu::cold]] error look_at(const call_signature& call,
+                                         const link_routes& links) const {
+    const policy p{static_cast<algorithm_id>(call.algorithm),
+                   static_cast<transport_id>(call.transport)};
+    const auto which = static_cast<collective>(call.which);
+    const bool keeps = keeps_to_routes(which, p);
+    for (int r = 0; r < ranks_; ++r) {
+      for (int q = 0; q < ranks_; ++q) {
+        if (has(r, q) && (!keeps || is_joined(p, links, r, q))) return refuse(which, p, r, q);
+      }
+    }
+    return {};
+  }
+
+  /// Whether two ranks are neighbours on the ring, tree or chain of a policy. Relays are among
+  /// ranks that are straight with each other, which check_devices() has seen to.
+  [[nodiscard]] bool is_joined(const policy& p, const link_routes& links, int r, int q) const {
+    if (p.algorithm == algorithm_id::two_shot_relayed) return false;
+    const bool is_ring = p.algorithm == algorithm_id::ring;
+    const auto at = [&](int position) {
+      if (links.ranks == 0) return position;
+      return int{p.algorithm == algorithm_id::tree ? links.tree[position] : links.ring[position]};
+    };
+    for (int position = 0; position < ranks_; ++position) {
+      const int other =
+          is_ring ? (position + 1) % ranks_ : algorithm::joined_to(shape_of(p), ranks_, position);
+      if (other < 0) continue;
+      const int a = at(position);
+      const int b = at(other);
+      if ((a == r && b == q) || (a == q && b == r)) return true;
+    }
+    return false;
+  }
+
+  [[nodiscard, gnu::cold]] error refuse(collective which, const policy& p, int r, int q) const {
     return {errc::no_peer_access,
-            detail::text_of({to_string(which), " by ", to_string(p), ": rank ", pair / ranks_,
-                             " cannot reach rank ", pair % ranks_,
-                             "; on such a node list linked_policies, or trees"})};
+            detail::text_of({to_string(which), " by ", to_string(p), ": rank ", r,
+                             " cannot reach rank ", q,
+                             "; on such a node list a policy that keeps to links, such as those of "
+                             "linked_policies"})};
   }
 
   int ranks_;

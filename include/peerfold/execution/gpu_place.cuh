@@ -179,6 +179,7 @@ class gpu_place::ranks {
         const team_options& options)
       : devices_{devices},
         apart_{devices, cuda_devices{}},
+        links_{options.links},
         plan_{rank_extent<N>::of(static_cast<int>(devices.size()))},
         provider_{std::make_shared<device_provider>(devices)},
         budget_ns_{static_cast<std::uint64_t>(options.wait_budget.count())},
@@ -273,7 +274,7 @@ class gpu_place::ranks {
   [[nodiscard]] error launch_kernels(int channel, const launch_plan& plan, kernel_entry& one,
                                      kernel_entry& several, const std::byte* bodies, int first,
                                      int last, const call_options& options) {
-    if (error reason = apart_.check(plan.call)) return reason;
+    if (error reason = apart_.check(plan.call, links_)) return reason;
     device_guard guard;
     for (const int device : devices_) {
       if (error reason = one.load(device, guard)) return reason;
@@ -469,6 +470,7 @@ class gpu_place::ranks {
 
   std::vector<int> devices_;
   ranks_apart apart_;
+  link_routes links_;
   sync::arena_plan<N> plan_;
   std::shared_ptr<memory::provider> provider_;
   std::byte* arenas_[N] = {};

@@ -125,7 +125,8 @@ class cost_model {
   [[nodiscard]] int multiprocessors(const call_shape& call) const {
     int fewest = multiprocessors_of(100);
     for (const int gpu : call.gpus) {
-      fewest = std::min(fewest, multiprocessors_of(graph_.gpu_at(gpu).sm.value_or(90)));
+      fewest = std::min(
+          fewest, multiprocessors_of(graph_.gpu_at(gpu).sm.value_or(topology::assumed_rates::sm)));
     }
     return fewest;
   }

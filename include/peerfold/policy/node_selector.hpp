@@ -72,10 +72,13 @@ namespace detail {
       gpus, [&](int gpu) { return std::ranges::find(reached, gpu) != reached.end(); });
 }
 
-/// The first pair of a call that sends something without NVLinks between its GPUs: in words, or
-/// nothing.
-[[nodiscard]] inline std::string pair_off_links(const topology::graph& g, const call_shape& call,
-                                                const traffic& sent) {
+/// The first pair of a call that sends something, be it a message without elements, without NVLinks
+/// between its GPUs: in words, or nothing.
+[[nodiscard]] inline std::string pair_off_links(const topology::graph& g, call_shape call,
+                                                const policy& p) {
+  call.part_bytes = std::max(1.0, call.part_bytes);
+  if (call.which == collective::barrier) call.which = collective::all_gather;
+  const traffic sent = traffic_of(call, p);
   for (int i = 0; i < sent.ranks(); ++i) {
     for (int j = 0; j < sent.ranks(); ++j) {
       const int from = call.gpus[static_cast<std::size_t>(i)];
@@ -130,12 +133,14 @@ namespace detail {
   const call_shape& call = request.call;
   const int n = call.ranks();
   const topology::graph& node = model.node();
+  if (n < 1) return {automatic, "a call has ranks", {}};
   const bool keeps_to_links = n > 1 && detail::joined_by_links(node, call.gpus);
   policy_choice choice;
   for (const policy& p : known_policies) {
     const cost_constants* const k = constants_of(p, request.limits.symmetric);
     if (!has_policy(call.which, p) || k == nullptr) continue;
     if (n > max_ranks && counts_early(p)) continue;
+    if (n == 1 && p.algorithm != algorithm_id::one_shot) continue;  // there is nobody to send to
     policy_candidate c{p, model.predict(call, p, *k, request.limits), {}, {}};
     if (measured != nullptr) {
       c.measured_us = measured->time_us(call.which, n, request.limits.symmetric, p,
@@ -150,7 +155,7 @@ namespace detail {
     } else if (request.reproducible && !is_reproducible(call.which, p)) {
       c.objection = "its bits are its own";
     } else if (keeps_to_links) {
-      c.objection = detail::pair_off_links(node, call, traffic_of(call, p));
+      c.objection = detail::pair_off_links(node, call, p);
     }
     choice.candidates.push_back(std::move(c));
   }

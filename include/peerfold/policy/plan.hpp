@@ -56,8 +56,8 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
 
   const auto lanes = static_cast<size_t>(width);
   const size_t room = Transport::capacity(shape, width) / pack;
-  const size_t capacity = std::max<size_t>(
-      1, std::min(room, shape.store_bytes / sizeof(typename Transport::pack_type) / tiles_of_slot));
+  const size_t of_slot = shape.store_bytes / sizeof(typename Transport::pack_type) / tiles_of_slot;
+  const size_t capacity = tiles_of_slot == 1 ? room : std::clamp<size_t>(of_slot, 1, room);
   const size_t even = divide_up(packs, blocks);
   const size_t full =
       std::clamp(divide_up(packs, 4), std::min<size_t>(deep, 2) * lanes, deep * lanes);

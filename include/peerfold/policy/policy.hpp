@@ -54,8 +54,9 @@ inline constexpr policy chain_store{algorithm_id::chain, transport_id::store};
 inline constexpr policy tree_packet{algorithm_id::tree, transport_id::packet};
 inline constexpr policy tree_store{algorithm_id::tree, transport_id::store};
 
-/// All-reduce on such nodes, by the team's link routes: in two steps by way of relays, with the
-/// bits of the others, or round a ring, with bits of its own. Compiled where they are named.
+/// All-reduce where GPUs are not all linked, by the team's link routes: in two steps by way of
+/// relays, with the bits of the others, or round a ring, with bits of its own. Compiled where they
+/// are named.
 inline constexpr policy two_shot_relayed_store{algorithm_id::two_shot_relayed, transport_id::store};
 inline constexpr policy ring_packet{algorithm_id::ring, transport_id::packet};
 inline constexpr policy ring_store{algorithm_id::ring, transport_id::store};

@@ -109,6 +109,7 @@ inline void add_relayed(traffic& sum, const call_shape& call) {
   const double share = call.part_bytes / n;
   for (int i = 0; i < n; ++i) {
     for (int j = 0; j < n; ++j) {
+      if (i == j) continue;
       if (call.routes.is_straight(i, j)) {
         sum.add(i, j, 2 * share);
         continue;

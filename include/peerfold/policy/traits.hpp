@@ -174,8 +174,8 @@ struct policy_traits {
       !(P.algorithm == algorithm_id::direct && Which == collective::all_to_all);
   /// Whether outputs must be in symmetric memory. (Two-shot uses it where it is there.)
   static constexpr bool needs_symmetric = P.algorithm == algorithm_id::direct;
-  /// Whether elements go from any rank to any other, and not only between neighbours in a tree. (A
-  /// team needs peer access between all its GPUs in either case; it may be slow.)
+  /// Whether elements go from any rank to any other, and not only between neighbours in a tree or
+  /// ring, or ranks that the team's routes have linked.
   static constexpr bool needs_all_links = !along_tree && !keeps_to_routes(Which, P);
   /// How many times a message crosses a link before the last element is there, one after another.
   static constexpr int steps = [] {

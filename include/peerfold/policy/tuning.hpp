@@ -151,6 +151,17 @@ class tuning {
   }
 
  private:
+  /// Puts points in order, and of those for one call keeps the last.
+  [[gnu::cold]] void sort() {
+    std::stable_sort(points_.begin(), points_.end(), before);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      const bool is_again = kept > 0 && !before(points_[kept - 1], points_[i]);
+      points_[is_again ? kept - 1 : kept++] = points_[i];
+    }
+    points_.resize(kept);
+  }
+
   [[nodiscard]] static bool before(const tuning_point& a, const tuning_point& b) noexcept {
     if (a.which != b.which) return a.which < b.which;
     if (a.ranks != b.ranks) return a.ranks < b.ranks;
@@ -215,11 +226,12 @@ class tuning {
         } else {
           tuning_point point;
           if (error reason = read_point(first, point)) return reason;
-          result.add(point);
+          result.points_.push_back(point);
         }
         if (!word().empty()) return wrong("more than belongs into this line");
       }
       if (!has_machine) return wrong("it ends before the machine is named");
+      result.sort();
       return {};
     }
 
@@ -263,6 +275,8 @@ class tuning {
     /// The number that a word is, of digits with a point or without, in whatever locale; -1 if it
     /// is none.
     [[nodiscard]] static double to_number(std::string_view text) noexcept {
+      constexpr std::size_t longest = 32;
+      if (text.size() > longest) return -1;
       double digits = 0;
       double scale = 0;  // of what is behind the point
       bool has_digit = false;
@@ -305,7 +319,8 @@ class tuning {
       point.bytes = to_count(word(), most);
       if (point.bytes == 0) return wrong("bytes: a positive whole number");
       point.us = to_number(word());
-      if (!(point.us > 0 && point.us <= most)) return wrong("us: a positive number");
+      constexpr double least = 1e-3;
+      if (!(point.us >= least && point.us <= most)) return wrong("us: a positive number");
       return {};
     }
 

@@ -185,7 +185,6 @@ class team {
     std::unique_ptr<ranks_type> ranks;
     error reason = check(arguments...);
     if (!reason) reason = ranks_type::make(arguments..., ranks);
-    if (!reason) reason = check_links(ranks->size(), options_of(arguments...).links);
     const tuning* measured = nullptr;
     if (!reason) measured = tuning::of_process(reason);
     if (reason) return detail::refuse<team>(std::move(reason));
@@ -221,14 +220,18 @@ class team {
     for (int i = 0; i < ranks; ++i) {
       for (int j = 0; j < ranks; ++j) {
         const int p = links.via[i][j];
+        if (i != j && links.is_straight(i, j) != links.is_straight(j, i)) {
+          return {errc::invalid_argument,
+                  detail::text_of({"links: via[", i, "][", j, "] is ", p, " and via[", j, "][", i,
+                                   "] is ", int{links.via[j][i]},
+                                   "; two ranks are straight both ways, or neither"})};
+        }
         if (i == j || p == j) continue;
-        if (p >= ranks || p == i || !links.is_straight(i, p) || !links.is_straight(p, j) ||
-            !links.is_straight(p, i) || !links.is_straight(j, p)) {
+        if (p >= ranks || p == i || !links.is_straight(i, p) || !links.is_straight(p, j)) {
           return {
               errc::invalid_argument,
               detail::text_of({"links: via[", i, "][", j, "] is ", p,
-                               "; it must be the receiver, or a rank that is straight with both, "
-                               "both ways"})};
+                               "; it must be the receiver, or a rank that is straight with both"})};
         }
       }
     }
@@ -250,14 +253,14 @@ class team {
               detail::text_of({"devices: ", devices.size(), " devices for a team of ", N,
                                " ranks; name one a rank (repeats are fine)"})};
     }
-    return check(options);
+    return check(options, static_cast<int>(devices.size()));
   }
 
   [[nodiscard]] static error check(int ranks, const team_options& options) {
     if (!counts_ranks_early<N>) {
       if (error reason = check_count("ranks", ranks)) return reason;
     }
-    return check(options);
+    return check(options, ranks);
   }
 
   template <class Count>
@@ -267,7 +270,8 @@ class team {
             detail::text_of({name, ": ", ranks, "; a team has 1 to ", run_time_ranks, " ranks"})};
   }
 
-  [[nodiscard]] static error check(const team_options& options) {
+  [[nodiscard]] static error check(const team_options& options, int ranks) {
+    if (error reason = check_links(ranks, options.links)) return reason;
     if (options.wait_budget <= std::chrono::nanoseconds::zero()) {
       return {errc::invalid_argument, detail::text_of({"wait_budget: ", options.wait_budget.count(),
                                                        " ns; it must be positive"})};

@@ -14,8 +14,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace peerfold::topology {
@@ -42,6 +44,7 @@ struct edge {
 /// the generation that came with the GPU's, and of a link of NVLink's third generation. What joins
 /// processors is taken to carry what one GPU's PCIe does.
 struct assumed_rates {
+  static constexpr int sm = 80;  ///< the compute capability of a GPU that is not known
   static constexpr double link = 25.0;
 
   [[nodiscard]] static constexpr double pcie(int sm) noexcept {
@@ -114,10 +117,9 @@ class edge_map {
   }
 
   /// The edge between two nodes; -1 if there is none.
-  [[nodiscard]] int find(std::string_view from, std::string_view to) const noexcept {
-    const auto found =
-        std::ranges::find_if(edges_, [&](const edge& e) { return e.from == from && e.to == to; });
-    return found == edges_.end() ? -1 : static_cast<int>(found - edges_.begin());
+  [[nodiscard]] int find(std::string_view from, std::string_view to) const {
+    const auto found = numbers_.find({std::string{from}, std::string{to}});
+    return found == numbers_.end() ? -1 : found->second;
   }
 
  private:
@@ -147,8 +149,9 @@ class edge_map {
 
   void climb(const graph& g, int i, int j) {
     const connection& c = g.at(i, j);
-    const double assumed = std::min(assumed_rates::pcie(g.gpu_at(i).sm.value_or(80)),
-                                    assumed_rates::pcie(g.gpu_at(j).sm.value_or(80)));
+    const double assumed =
+        std::min(assumed_rates::pcie(g.gpu_at(i).sm.value_or(assumed_rates::sm)),
+                 assumed_rates::pcie(g.gpu_at(j).sm.value_or(assumed_rates::sm)));
     const double gbps = c.gbps.value_or(assumed);
     std::vector<std::string> up = upward(g, i);
     std::vector<std::string> down = upward(g, j);
@@ -172,6 +175,7 @@ class edge_map {
     if (number < 0) {
       number = static_cast<int>(edges_.size());
       edges_.push_back({from, to, kind, 0, 0, true});
+      numbers_.emplace(std::pair{from, to}, number);
     }
     edge& e = edges_[static_cast<std::size_t>(number)];
     e.gbps = std::max(e.gbps, gbps);  // GPUs of several kinds: as fast as the faster ones use it
@@ -182,7 +186,8 @@ class edge_map {
 
   int gpus_;
   std::vector<edge> edges_;
-  std::vector<std::vector<int>> routes_;  ///< row by row
+  std::map<std::pair<std::string, std::string>, int> numbers_;  ///< by both ends
+  std::vector<std::vector<int>> routes_;                        ///< row by row
 };
 
 }  // namespace peerfold::topology
