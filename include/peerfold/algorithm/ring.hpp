@@ -42,11 +42,10 @@ struct ring_place {
   /// What a rank's transport is made with.
   [[nodiscard]] PEERFOLD_HD constexpr transport::some_peers neighbours(int ranks) const noexcept {
     transport::some_peers peers;
-    for (const int neighbour : {after, before}) {
-      if (ranks == 1) continue;
-      peers.give_to(neighbour);
-      peers.get_from(neighbour);
-    }
+    if (ranks == 1) return peers;
+    peers.give_to(after);
+    peers.give_to(before);
+    peers.gets = peers.gives;
     return peers;
   }
 };
