@@ -331,7 +331,10 @@ TEST_CASE("a JSON has the nodes, with null for what is not known") {
   has(known, "\"nvlink_generation\":4,\"host_bridge\":\"cpu0\",\"bridges\":[\"0000:01:00.0\"],");
   has(known, "\"ports\":[{\"nvswitch\":0,\"links\":5},{\"nvswitch\":1,\"links\":4}]");
   has(known, "\"nvswitches\":[{\"bus_id\":\"0000:1a:00.0\"},{\"bus_id\":null}]");
-  has(known, "\"peer_access\":null,\"latency_us\":null,\"native_atomics\":null,\"ipc\":null}");
+  has(known,
+      "\"peer_access\":null,\"latency_us\":null,\"expected_latency_us\":0.65,\"native_atomics\":"
+      "null,"
+      "\"ipc\":null}");
 
   const std::string unknown = json_of(read("GPU0 GPU1\nGPU0 X NV4\nGPU1 NV4 X\n"));
   has(unknown, "\"nvlink_generation\":null,\"host_bridge\":null,\"bridges\":null,");
@@ -343,7 +346,8 @@ TEST_CASE("a JSON has the nodes, with null for what is not known") {
   graph measured = read("GPU0 GPU1\nGPU0 X PIX\nGPU1 PIX X\n");
   measured.at(0, 1).latency_us = 1.5;
   measured.at(0, 1).native_atomics = true;
-  measured.at(0, 1).ipc = false;
+  has(json_of(measured),
+      "\"latency_us\":1.5,\"expected_latency_us\":1.0,\"native_atomics\":true,\"ipc\":false}");
   has(json_of(measured), "\"latency_us\":1.5,\"native_atomics\":true,\"ipc\":false}");
 }
 
