@@ -62,6 +62,9 @@ std::vector<row> rows_of(const cost_model& model, const source_text& run) {
       call.message_bytes = r.at("bytes").get<std::size_t>();
       call.symmetric = r.at("memory") == "symmetric";
       if (call.element == nullptr || call.which == collective::none) continue;
+      if (call.gpus.empty() || r.at("time_us").get<double>() <= 0) {
+        throw bad_source(run.name() + ": a result without devices, or without a time");
+      }
       row found{call.on(model.node()),         *named, call.message_bytes,
                 r.at("time_us").get<double>(), {},     is_power_of_four(call.message_bytes)};
       found.request.call.part_bytes = r.at("count").get<double>() * call.element->bytes;
@@ -111,7 +114,7 @@ void compare(std::ostream& out, const cost_model& model, const source_text& run)
   std::map<std::string, errors> by_policy;
   std::map<int, errors> by_ranks;
   errors all;
-  using call_key = std::tuple<std::string, bool, int, std::size_t>;
+  using call_key = std::tuple<std::string, bool, std::vector<int>, int, std::size_t>;
   std::map<call_key, std::vector<const row*>> calls;
   for (const row& r : rows) {
     const int ranks = r.request.call.ranks();
@@ -122,7 +125,7 @@ void compare(std::ostream& out, const cost_model& model, const source_text& run)
         .add(r);
     by_ranks[ranks].add(r);
     all.add(r);
-    calls[{which, symmetric, ranks, r.bytes}].push_back(&r);
+    calls[{which, symmetric, r.request.call.gpus, ranks, r.bytes}].push_back(&r);
   }
   char line[256];
   std::snprintf(line, sizeof line, "%-52s %6s %6s %6s   %6s %6s %6s\n", "errors in percent",
@@ -135,6 +138,7 @@ void compare(std::ostream& out, const cost_model& model, const source_text& run)
   print_errors(out, "all", all);
 
   std::size_t good = 0;
+  std::size_t unmeasured = 0;  // where the selected policy was not
   double most = 1;
   std::string misses;
   for (const auto& [key, candidates] : calls) {
@@ -142,7 +146,10 @@ void compare(std::ostream& out, const cost_model& model, const source_text& run)
         *std::ranges::min_element(candidates, {}, [](const row* r) { return r->measured_us; });
     const peerfold::policy_choice choice = select_policy(model, candidates.front()->request);
     const auto chosen = std::ranges::find(candidates, choice.chosen, &row::of);
-    if (chosen == candidates.end()) continue;
+    if (chosen == candidates.end()) {
+      ++unmeasured;
+      continue;
+    }
     const double ratio = (*chosen)->measured_us / best->measured_us;
     most = std::max(most, ratio);
     constexpr double close = 1.05;
@@ -150,7 +157,7 @@ void compare(std::ostream& out, const cost_model& model, const source_text& run)
       ++good;
       continue;
     }
-    const auto& [which, symmetric, ranks, bytes] = key;
+    const auto& [which, symmetric, gpus, ranks, bytes] = key;
     std::snprintf(line, sizeof line, "  %s %s %d ranks %s: %s %.2f us, %s %.2f us\n", which.c_str(),
                   symmetric ? "symmetric" : "ordinary", ranks,
                   size_text(static_cast<double>(bytes)).c_str(),
@@ -160,8 +167,11 @@ void compare(std::ostream& out, const cost_model& model, const source_text& run)
   }
   std::snprintf(line, sizeof line,
                 "\nselected within 5 %% of the best: %zu of %zu calls; at most %.1f %% over it\n",
-                good, calls.size(), 100 * (most - 1));
+                good, calls.size() - unmeasured, 100 * (most - 1));
   out << line << misses;
+  if (unmeasured > 0) {
+    out << "of " << unmeasured << " calls the selected policy was not measured\n";
+  }
 }
 
 void compare_json(std::ostream& out, const cost_model& model, const source_text& run) {

@@ -53,8 +53,14 @@ class picture {
       for (int j = 0; j < g.size(); ++j) {
         const connection& c = g.at(i, j);
         if (i == j || c.path != path_kind::nvlink) continue;
-        fastest_ = std::max(fastest_, rate(c));
         if (c.through_switch != true) farthest_ = std::max(farthest_, std::abs(i - j));
+        // Behind several switches a line is a port.
+        if (c.through_switch != true || g.nvswitches().size() < 2) {
+          fastest_ = std::max(fastest_, rate(c));
+        }
+      }
+      for (const auto& port : g.gpu_at(i).ports) {
+        if (g.nvswitches().size() > 1) fastest_ = std::max(fastest_, rate(g.gpu_at(i), port));
       }
     }
     hang();
@@ -92,7 +98,15 @@ class picture {
 
   // As fast as the source says, or as many links as there are.
   static double rate(const connection& c) { return c.gbps.value_or(25.0 * c.links.value_or(1)); }
-  double thickness(double gbps) const { return std::max(1.5, 11 * gbps / fastest_); }
+  static double rate(const gpu& of, const peerfold::topology::switch_port& port) {
+    const double link = nvlink_generation::of(of.sm.value_or(80)).gbps;
+    return (link > 0 ? link : 25.0) * std::max(1, port.links);
+  }
+  // Lines to many switches lie close.
+  double thickness(double gbps) const {
+    const double widest = g_.nvswitches().size() > 1 ? 3.2 : 11;
+    return std::max(widest / 8, widest * gbps / fastest_);
+  }
 
   bool has_switches() const {
     return std::ranges::any_of(g_.gpus(), [](const gpu& each) { return !each.ports.empty(); }) ||
@@ -219,7 +233,6 @@ class picture {
     const double wide = whole / static_cast<double>(count);
     for (int i = 0; i < g_.size(); ++i) {
       const gpu& each = g_.gpu_at(i);
-      const double of_link = nvlink_generation::of(each.sm.value_or(80)).gbps;
       if (each.ports.empty() || count == 1) {
         double fastest = 0;
         for (int j = 0; j < g_.size(); ++j) {
@@ -232,7 +245,7 @@ class picture {
       }
       for (const auto& port : each.ports) {
         const double middle = from + wide * (port.nvswitch + 0.5);
-        line(at(i), {middle, y}, thickness(of_link * std::max(1, port.links)), link_colour);
+        line(at(i), {middle, y}, thickness(rate(each, port)), link_colour);
       }
     }
     for (std::size_t k = 0; k < count; ++k) {

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <ctime>
 #include <exception>
@@ -13,6 +14,7 @@
 #include <fstream>
 #include <iostream>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,6 +89,25 @@ peerfold::collective collective_named(const std::string& name) {
   throw CLI::ValidationError("collective", topo::quoted(name) + " is not known");
 }
 
+// A size from `least` bytes to 1 TiB, as a number of bytes.
+CLI::Validator size_between(std::uint64_t least) {
+  const auto convert = [least](std::string& text) -> std::string {
+    constexpr std::uint64_t most = std::uint64_t{1} << 40;
+    const std::string given = text;
+    if (given.empty() || given[0] < '0' || given[0] > '9') {
+      return topo::quoted(given) + " is no size";
+    }
+    std::string failure = CLI::AsSizeValue(false)(text);
+    if (!failure.empty()) return failure;
+    const std::uint64_t bytes = std::stoull(text);
+    if (bytes < least || bytes > most) {
+      return topo::quoted(given) + " is not from " + std::to_string(least) + " bytes to 1 TiB";
+    }
+    return {};
+  };
+  return CLI::Validator(convert, "SIZE");
+}
+
 // A call, of the options of a subcommand.
 struct call_options {
   std::string which;
@@ -101,7 +122,7 @@ struct call_options {
           .add_option("size", values.message_bytes,
                       "of the message, such as 64KiB, as peerfold-bench and nccl-tests count")
           ->required()
-          ->transform(CLI::AsSizeValue(false));
+          ->transform(size_between(0));
     }
     command.add_option("--type", type, "element type: " + topo::element_names());
     command.add_option("--ranks", values.ranks, "number of ranks (default: one a GPU, at most 8)")
@@ -114,8 +135,9 @@ struct call_options {
                      "also policies whose results have other bits than the rest");
     command.add_flag("--symmetric", values.symmetric, "in symmetric memory");
     command.add_option("--max-blocks", values.max_blocks, "blocks a rank may use at most")
-        ->check(CLI::PositiveNumber);
-    command.add_option("--tuning", tuning_file, "measured times (default: PEERFOLD_TUNING)");
+        ->check(CLI::Range(1, 65536));
+    command.add_option("--tuning", tuning_file,
+                       "measured times (default: on this machine, PEERFOLD_TUNING)");
   }
 
   topo::planned_call call() const {
@@ -129,8 +151,9 @@ struct call_options {
     return made;
   }
 
-  std::optional<peerfold::tuning> measured() const {
-    const char* const named = std::getenv("PEERFOLD_TUNING");
+  // The file that is named, or, on this machine, that calls take.
+  std::optional<peerfold::tuning> measured(bool is_here) const {
+    const char* const named = is_here ? std::getenv("PEERFOLD_TUNING") : nullptr;
     const std::string file = tuning_file.empty() && named != nullptr ? named : tuning_file;
     if (file.empty()) return {};
     return peerfold::tuning::parse(topo::source_text::read(file).text(), file);
@@ -164,13 +187,13 @@ int tune(const topo::measure_options& asked, const origin& node, const std::stri
   const bool is_writable = static_cast<bool>(std::ofstream(output, std::ios::app));
   if (!was_there && is_writable) std::filesystem::remove(output);
   if (!is_writable) throw std::runtime_error(output + ": cannot be written");
+  const topo::graph g = node.read();
   const peerfold::tuning measured = topo::measure(asked, std::cerr, isatty(STDERR_FILENO) == 1);
   write_to(output, [&](std::ostream& out) {
     topo::write_tuning(out, measured, "by peerfold-topo measure, " + today());
   });
   std::cout << output << ": " << measured.points().size() << " times; PEERFOLD_TUNING=" << output
             << " makes calls use them\n";
-  const topo::graph g = node.read();
   std::vector<int> gpus = asked.devices;
   const int ranks = measured.points().front().ranks;
   for (int r = 0; asked.devices.empty() && r < ranks; ++r) gpus.push_back(r);
@@ -221,16 +244,23 @@ int main(int argc, char** argv) {
   measure->add_option("--gpus", measuring.devices, "GPU of each rank (default: each once)")
       ->delimiter(',');
   measure->add_option("--min-bytes", measuring.min_bytes, "smallest message (default: 1K)")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(size_between(4));
   measure->add_option("--max-bytes", measuring.max_bytes, "largest message (default: 256M)")
-      ->transform(CLI::AsSizeValue(false));
-  measure->add_option("--seconds", measuring.seconds, "leave the rest out after so long");
+      ->transform(size_between(4));
+  measure->add_option("--seconds", measuring.seconds, "leave the rest out after so long")
+      ->check(CLI::Range(1.0, 86400.0));
   source.add_to(*measure);
   try {
     app.parse(argc, argv);
     if (measure->parsed()) {
       for (const std::string& name : measured_names) {
         measuring.which.push_back(collective_named(name));
+        if (measuring.which.back() == peerfold::collective::barrier) {
+          throw CLI::ValidationError("--collective", "a barrier has one policy and no size");
+        }
+      }
+      if (measuring.min_bytes > measuring.max_bytes) {
+        throw CLI::ValidationError("--min-bytes", "more than --max-bytes");
       }
       return tune(measuring, source, output);
     }
@@ -244,7 +274,7 @@ int main(int argc, char** argv) {
         (as_json ? topo::compare_json : topo::compare)(out, peerfold::cost_model(g),
                                                        topo::source_text::read(run));
       } else {
-        const auto measured = asked.measured();
+        const auto measured = asked.measured(source.is_here());
         const auto print = crossover->parsed() ? topo::crossover
                            : as_json           ? topo::explain_json
                                                : topo::explain;
@@ -258,6 +288,9 @@ int main(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::Error& error) {
     std::cerr << "peerfold-topo: " << error.what() << " (see --help)\n";
+    return status_bad_options;
+  } catch (const std::invalid_argument& error) {  // of a call that the node cannot have
+    std::cerr << "peerfold-topo: " << error.what() << '\n';
     return status_bad_options;
   } catch (const topo::no_gpu& error) {
     std::cerr << "peerfold-topo: " << error.what() << '\n';

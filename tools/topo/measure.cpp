@@ -127,7 +127,7 @@ peerfold::tuning measure(const measure_options& asked, std::ostream& progress, b
     ranks.which = jobs[k].of->which;
     const auto made =
         jobs[k].of->make(ranks, {std::string(to_string(jobs[k].policy)), jobs[k].symmetric});
-    for (std::size_t bytes = asked.min_bytes; bytes <= asked.max_bytes; bytes *= 4) {
+    for (std::size_t bytes = asked.min_bytes; bytes <= asked.max_bytes && bytes != 0; bytes *= 4) {
       const bench::message call =
           bench::message_of(ranks.which, bench::element::float32, ranks.ranks(), bytes);
       if (call.count == 0 || !made->supports(call.count)) continue;
@@ -144,6 +144,7 @@ peerfold::tuning measure(const measure_options& asked, std::ostream& progress, b
     }
   }
   shown.show(jobs.size(), "done");
+  if (measured.points().empty()) throw std::runtime_error("no size among those is one of a call");
   return measured;
 }
 

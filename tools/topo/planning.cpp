@@ -75,12 +75,24 @@ std::string title(const planned_call& call, const policy_request& request,
          (call.symmetric ? "symmetric" : "ordinary") + " memory";
 }
 
+std::string chosen_name(const policy_choice& choice) {
+  return choice.chosen == peerfold::automatic ? "none" : std::string(to_string(choice.chosen));
+}
+
 // What the predictions rest on beside measurements.
 std::vector<std::string> assumptions(const cost_model& model, const policy_request& request) {
   std::vector<std::string> all;
   bool off_hopper = false;
+  bool off_source = false;
   for (const int gpu : request.call.gpus) {
     off_hopper = off_hopper || model.node().gpu_at(gpu).sm.value_or(0) != 90;
+    for (const int other : request.call.gpus) {
+      off_source = off_source || (other != gpu && !model.node().at(gpu, other).links);
+    }
+  }
+  if (off_source) {
+    all.emplace_back(
+        "pairs whose NVLinks the source does not tell of have PCIe alone between them");
   }
   if (off_hopper) all.emplace_back("policies take as long as they did on H100");
   if (request.call.ranks() > 2) {
@@ -153,6 +165,10 @@ policy_request planned_call::on(const graph& node) const {
                                   std::to_string(node.size() - 1));
     }
   }
+  if (count > peerfold::run_time_ranks) {
+    throw std::invalid_argument("--gpus: " + std::to_string(count) + " ranks; a team has at most " +
+                                std::to_string(peerfold::run_time_ranks));
+  }
   if (root < 0 || root >= count) {
     throw std::invalid_argument("--root: " + std::to_string(root) + "; there are ranks 0 to " +
                                 std::to_string(count - 1));
@@ -162,7 +178,11 @@ policy_request planned_call::on(const graph& node) const {
   // Whole elements.
   const double elements_of_part =
       std::floor(static_cast<double>(message_bytes) / parts / element->bytes);
-  request.call.part_bytes = elements_of_part * element->bytes;
+  if (elements_of_part == 0 && message_bytes > 0 && which != collective::barrier) {
+    throw std::invalid_argument("size: " + std::to_string(message_bytes) +
+                                " bytes are less than an element of each part");
+  }
+  request.call.part_bytes = which == collective::barrier ? 0 : elements_of_part * element->bytes;
   request.call.root = root;
   request.call.widening = static_cast<double>(element->accumulator_bytes) / element->bytes;
   request.call.routes = peerfold::topology::plan_routes(node, request.call.gpus);
@@ -187,7 +207,8 @@ void explain(std::ostream& out, const cost_model& model, const planned_call& cal
     if (!c.objection.empty()) out << "; no: " << c.objection;
     out << '\n';
   }
-  out << "\nchosen: " << to_string(choice.chosen) << ", " << choice.reason << '\n';
+  out << "\nchosen: " << chosen_name(choice) << ", " << choice.reason << '\n';
+  if (measured != nullptr) out << "measured on " << measured->machine() << '\n';
   std::string assumed;
   for (const std::string& each : assumptions(model, request)) {
     assumed += (assumed.empty() ? "" : "; ") + each;
@@ -219,7 +240,9 @@ void explain_json(std::ostream& out, const cost_model& model, const planned_call
                       {"type", std::string(call.element->name)},
                       {"gpus", request.call.gpus},
                       {"memory", call.symmetric ? "symmetric" : "ordinary"},
-                      {"chosen", std::string(to_string(choice.chosen))},
+                      {"chosen", choice.chosen == peerfold::automatic
+                                     ? json(nullptr)
+                                     : json(std::string(to_string(choice.chosen)))},
                       {"reason", choice.reason},
                       {"candidates", candidates},
                       {"assumptions", assumptions(model, request)}};
@@ -232,13 +255,14 @@ void crossover(std::ostream& out, const cost_model& model, const planned_call& c
   constexpr int largest = 30;
   std::vector<int> counts;
   const int most = std::max(2, std::min(model.node().size(), peerfold::max_ranks));
-  for (int n = 2; n <= most; ++n) counts.push_back(n);
+  for (int n = std::max(2, call.root + 1); n <= most; ++n) counts.push_back(n);
   if (call.ranks != 0) counts = {call.ranks};
   if (!call.gpus.empty()) counts = {static_cast<int>(call.gpus.size())};
 
   std::map<std::string, char> letters;  // in the order of their first use
   std::vector<std::string> used;
   const auto letter_of = [&](const peerfold::policy& p) {
+    if (p == peerfold::automatic) return '-';
     const std::string name(to_string(p));
     const auto [at, is_new] =
         letters.emplace(name, static_cast<char>('a' + static_cast<int>(letters.size())));
@@ -260,7 +284,7 @@ void crossover(std::ostream& out, const cost_model& model, const planned_call& c
       const policy_choice choice = select_policy(model, at.on(model.node()), measured);
       row += letter_of(choice.chosen);
       if (last && *last == choice.chosen) continue;
-      ranges += (ranges.empty() ? "" : ", ") + std::string(to_string(choice.chosen)) +
+      ranges += (ranges.empty() ? "" : ", ") + chosen_name(choice) +
                 (last ? " from " + size_text(std::ldexp(1.0, power)) : "");
       last = choice.chosen;
     }

@@ -80,12 +80,16 @@ class peer_probe {
       back_access.emplace(sides_[b]->device, sides_[a]->device, is_stuck_);
       move_data(b, a, back_access->status(), back);
     }
-    if (!options_.measure || is_stuck_) return;
+    if ((is_stuck_ || is_broken_) && !back.carries_data && back.trouble.empty()) {
+      back.trouble = "not tried, as the other direction ended the probe";
+    }
+    if (!options_.measure || is_stuck_ || is_broken_) return;
     if (there.carries_data == true) there.measured_gbps = bandwidth(a, b);
     if (back.carries_data == true) back.measured_gbps = bandwidth(b, a);
     if (there.carries_data == true && back.carries_data == true) {
       there.latency_us = back.latency_us = latency(a, b);
     }
+    if (is_stuck_ || is_broken_) there.trouble = "measuring ended the probe";
   }
 
   /// Whether memory of a device can be given to other processes: whether a handle of plain device

@@ -72,10 +72,11 @@ namespace detail {
       gpus, [&](int gpu) { return std::ranges::find(reached, gpu) != reached.end(); });
 }
 
-/// The first pair of a call that sends something, be it a message without elements, without NVLinks
-/// between its GPUs: in words, or nothing.
-[[nodiscard]] inline std::string pair_off_links(const topology::graph& g, call_shape call,
-                                                const policy& p) {
+/// The first pair of a call that sends something, be it a message without elements, and whose GPUs
+/// do not reach each other, or, where it `keeps_to_links`, have no NVLinks between them: in words,
+/// or nothing.
+[[nodiscard]] inline std::string pair_in_the_way(const topology::graph& g, call_shape call,
+                                                 const policy& p, bool keeps_to_links) {
   call.part_bytes = std::max(1.0, call.part_bytes);
   if (call.which == collective::barrier) call.which = collective::all_gather;
   const traffic sent = traffic_of(call, p);
@@ -84,7 +85,10 @@ namespace detail {
       const int from = call.gpus[static_cast<std::size_t>(i)];
       const int to = call.gpus[static_cast<std::size_t>(j)];
       if (from == to || sent.at(i, j) == 0) continue;
-      if (g.at(from, to).path != topology::path_kind::nvlink) {
+      if (g.at(from, to).peer_access == false) {
+        return text_of({"GPU ", from, " does not reach the memory of GPU ", to});
+      }
+      if (keeps_to_links && g.at(from, to).path != topology::path_kind::nvlink) {
         return text_of({"GPU ", from, " sends GPU ", to, " over PCIe what NVLinks can carry"});
       }
     }
@@ -154,8 +158,8 @@ namespace detail {
       c.objection = "no pair needs a relay";
     } else if (request.reproducible && !is_reproducible(call.which, p)) {
       c.objection = "its bits are its own";
-    } else if (keeps_to_links) {
-      c.objection = detail::pair_off_links(node, call, p);
+    } else {
+      c.objection = detail::pair_in_the_way(node, call, p, keeps_to_links);
     }
     choice.candidates.push_back(std::move(c));
   }
@@ -189,11 +193,12 @@ namespace detail {
   choice.chosen = first->of;
   std::rotate(choice.candidates.begin(), first, first + 1);
   const auto& others = choice.candidates;
+  std::string times = (any_measured ? "" : "predicted ") + detail::microseconds(others[0].us());
   if (others.size() > 1 && may_be_chosen(others[1])) {
-    choice.reason +=
-        detail::text_of({": ", detail::microseconds(others[0].us()), ", ", to_string(others[1].of),
-                         " ", detail::microseconds(others[1].us())});
+    times +=
+        detail::text_of({", ", to_string(others[1].of), " ", detail::microseconds(others[1].us())});
   }
+  choice.reason += ": " + times;
   return choice;
 }
 
