@@ -29,10 +29,11 @@ struct cost_constants {
   double block_gbps = 10;
 };
 
-/// Fitted to all-reduces of every second size of benchmarks/results/2026-11-27-2xH100-ranks.json,
-/// two, four and eight ranks on two H100 with NVLink, by benchmarks/fit_cost_model.py; block_gbps
-/// to calls of one to 16 blocks. Between ranks of one GPU each, steps may take less; where there is
-/// NVLink of another generation or PCIe between them, nothing was measured.
+/// Fitted by benchmarks/fit_cost_model.py to every second size of
+/// benchmarks/results/2026-11-27-2xH100-ranks.json: every collective between two ranks, all-reduces
+/// among four and eight, on two H100 with NVLink; block_gbps to calls of one to 16 blocks. Between
+/// ranks of one GPU each, steps may take less; where there is NVLink of another generation or PCIe
+/// between them, nothing was measured.
 inline constexpr std::array fitted_costs{
     cost_constants{one_shot_packet, 2.28, 0.29, 1.03, 0, 0, 6.5},
     cost_constants{one_shot_sentinel, 2.38, 0.44, 1.11, 7.5, 32768, 3.9},
