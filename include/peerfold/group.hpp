@@ -43,6 +43,9 @@ template <class First, class... Rest>
 struct body_sequence {
   static constexpr std::size_t shared_bytes = 0;
 
+  template <class Context>
+  using transport_type = typename First::template transport_type<Context>;
+
   First first;
   body_sequence<Rest...> rest;
 
@@ -56,6 +59,9 @@ struct body_sequence {
 template <class Last>
 struct body_sequence<Last> {
   static constexpr std::size_t shared_bytes = 0;
+
+  template <class Context>
+  using transport_type = typename Last::template transport_type<Context>;
 
   Last first;
 
@@ -87,6 +93,9 @@ template <policy P, class Team, class Op, element... Ts>
                                  const call_options& options) {
   constexpr int n = Team::size;
   using context = typename Team::place_type::template context<n>;
+  // Transports of one policy: one kernel holds them all.
+  constexpr auto most_lanes = std::array{transport_of<P, Ts, context>::traits.most_lanes...};
+  static_assert(std::ranges::count(most_lanes, most_lanes[0]) == std::ssize(most_lanes));
   auto& ranks = *team.ranks();
   const auto& shape = ranks.shape(options.channel);
   const int most_blocks =

@@ -187,7 +187,7 @@ class gpu_place::ranks {
     for (const int count : blocks) {
       plan_.add(sync::shape_channel(
           plan_.extent, count, static_cast<std::uint32_t>(most_threads * block_group::packet_packs),
-          static_cast<std::uint32_t>(most_threads * block_group::sentinel_packs),
+          static_cast<std::uint32_t>(block_group::sentinel_lanes(N) * block_group::sentinel_packs),
           options.staging_bytes));
     }
   }

@@ -75,9 +75,15 @@ inline constexpr argument_layout argument_layout_of = [] {
   return at;
 }();
 
+/// The most threads of a block that runs a body, whose registers suffice for what they hold.
+template <int N, class Body>
+inline constexpr int most_threads_of =
+    Body::template transport_type<context<N, block_group>>::traits.most_lanes;
+
 template <int N, int Count, class Body>
-__global__ void __launch_bounds__(most_threads, 1)
+__global__ void __launch_bounds__(most_threads_of<N, Body>, 1)
     collective_kernel(const __grid_constant__ kernel_arguments<N, Count, Body> arguments) {
+  static_assert(most_threads_of<N, Body> <= most_threads);
   static_assert(stl::is_trivially_copyable_v<kernel_arguments<N, Count, Body>>,
                 "functors travel to GPUs as bytes: they must be trivially copyable");
   using context_type = context<N, block_group>;

@@ -26,12 +26,13 @@ namespace detail {
 constexpr size_t divide_up(size_t a, size_t b) noexcept { return a / b + (a % b != 0 ? 1 : 0); }
 
 /// A plan for `count` elements over `Transport`, in tiles of `parts` shares, for at most
-/// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`. The fewest
-/// lanes that hold the message at once, with packs_a_lane packs each where fragments have room for
-/// them (what a lane does once a tile costs as much as several packs), but twice as many where that
-/// takes more than 64 blocks. Tiles too hold so many packs a lane, but fewer (two, if they have
-/// room for two) where a message would not make four of them: more blocks than that only wait for
-/// the slowest. Measured on 2 H200 and 2 H100 (docs/decisions/0008).
+/// `max_blocks` blocks of a power of two of lanes between `narrowest` and `widest`, and of no more
+/// than the transport allows for. The fewest lanes that hold the message at once, with packs_a_lane
+/// packs each where fragments have room for them (what a lane does once a tile costs as much as
+/// several packs), but twice as many where that takes more than 64 blocks. Tiles too hold so many
+/// packs a lane, but fewer (two, if they have room for two) where a message would not make four of
+/// them: more blocks than that only wait for the slowest. Measured on 2 H200 and 2 H100
+/// (docs/decisions/0008).
 ///
 /// If `pieces`, a message of a transport that can carries several tiles where every block has many:
 /// what is done once a message, above all the wait for stores to arrive, takes as long as moving a
@@ -46,6 +47,7 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
   constexpr size_t line = 8;  // packs of 16 bytes: shares start on a line of 128 bytes
   const size_t packs = std::max<size_t>(1, divide_up(divide_up(count, parts), pack));
   const auto blocks = static_cast<size_t>(max_blocks);
+  widest = std::max(narrowest, std::min(widest, Transport::traits.most_lanes));
   int width = narrowest;
   // Of few lanes, half the blocks of twice as many are better.
   constexpr size_t many = 64;

@@ -63,7 +63,10 @@ class packet
   using peers_type = Peers;
   using fragment_type = detail::packet_fragment<T, typename Context::group_type>;
   using pack_type = typename fragment_type::pack_type;
-  static constexpr transport_traits traits{.name = "packet", .slots = sync::packet_slots};
+  static constexpr transport_traits traits{
+      .name = "packet",
+      .slots = sync::packet_slots,
+      .most_lanes = Context::group_type::packet_lanes(Peers::all && counts_ranks_early<n> ? n : 2)};
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,

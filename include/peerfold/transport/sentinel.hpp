@@ -92,8 +92,11 @@ class sentinel
   using element_type = T;
   using fragment_type = detail::sentinel_fragment<T, typename Context::group_type>;
   using pack_type = typename fragment_type::pack_type;
-  static constexpr transport_traits traits{
-      .name = "sentinel", .exact_bits = false, .slots = sync::sentinel_slots, .packs_a_lane = 1};
+  static constexpr transport_traits traits{.name = "sentinel",
+                                           .exact_bits = false,
+                                           .slots = sync::sentinel_slots,
+                                           .packs_a_lane = 1,
+                                           .most_lanes = Context::group_type::sentinel_lanes(n)};
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,

@@ -22,6 +22,7 @@ struct transport_traits {
   int slots = 0;                  ///< messages that may be under way to a peer
   int most_pieces = 1;            ///< tiles that one message may carry
   int packs_a_lane = 4;           ///< that a lane should hold before plans add lanes
+  int most_lanes = 512;           ///< of a block whose registers hold what is received
   int lag = 0;                    ///< messages that an algorithm should send ahead of receiving
 };
 
