@@ -119,6 +119,17 @@ TEST_CASE("a plan depends on nothing but its arguments") {
   CHECK(a.tiles.tiles() == b.tiles.tiles());
 }
 
+TEST_CASE("blocks have no more lanes than their transport, but as many as the narrowest") {
+  const pf::sync::channel_shape shape{4, 2048, 4096, 1024};
+  const auto width = [&]<int N>(int narrowest, int widest) {
+    using transport = pf::transport::sentinel<float, pf::execution::context<N, small_group>>;
+    return pf::detail::make_plan<transport>(1'000'000, 1, shape, 4, narrowest, widest).width;
+  };
+  CHECK(width.operator()<3>(128, 512) == 512);
+  CHECK(width.operator()<4>(128, 512) == 256);
+  CHECK(width.operator()<4>(512, 512) == 512);
+}
+
 TEST_CASE("small messages over stores: two packs a lane, then four tiles, then more packs") {
   using transport = pf::transport::store_flag<float, small_context>;
   const pf::sync::channel_shape shape{132, 2048, 1u << 16};

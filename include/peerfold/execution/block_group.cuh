@@ -16,17 +16,6 @@ struct block_group {
   static constexpr int sentinel_packs = 2;
   static constexpr uint32_t polls_between_looks = 1024;
 
-  /// The most lanes of a block that receives sentinels, or packets, of all of so many ranks at
-  /// once. Of 512 lanes each has 128 registers, of 256 as many as instructions can name; what those
-  /// do not hold goes to local memory, which costs more than messages of half the size (decision
-  /// 23).
-  [[nodiscard]] static constexpr int sentinel_lanes(int ranks) noexcept {
-    return ranks < 4 ? 512 : 256;
-  }
-  [[nodiscard]] static constexpr int packet_lanes(int ranks) noexcept {
-    return ranks <= 4 ? 512 : 256;
-  }
-
   [[nodiscard]] PEERFOLD_HD int lane() const noexcept {
 #if PEERFOLD_DEVICE_PASS
     return static_cast<int>(threadIdx.x);

@@ -15,6 +15,7 @@
 #include <peerfold/execution/options.hpp>
 #include <peerfold/policy/plan.hpp>
 #include <peerfold/sync/arena_setup.hpp>
+#include <peerfold/transport/traits.hpp>
 
 #include <cuda_runtime.h>
 
@@ -187,7 +188,7 @@ class gpu_place::ranks {
     for (const int count : blocks) {
       plan_.add(sync::shape_channel(
           plan_.extent, count, static_cast<std::uint32_t>(most_threads * block_group::packet_packs),
-          static_cast<std::uint32_t>(block_group::sentinel_lanes(N) * block_group::sentinel_packs),
+          static_cast<std::uint32_t>(transport::sentinel_lanes(N) * block_group::sentinel_packs),
           options.staging_bytes));
     }
   }

@@ -46,9 +46,6 @@ class thread_group {
   static constexpr int store_packs = 256;
   static constexpr int sentinel_packs = 256;
   static constexpr std::uint32_t polls_between_looks = 64;
-  /// The most lanes, however many ranks: what threads hold lies on their stacks.
-  [[nodiscard]] static constexpr int sentinel_lanes(int) noexcept { return 512; }
-  [[nodiscard]] static constexpr int packet_lanes(int) noexcept { return 512; }
 
   thread_group(voting_barrier& barrier, int lane, int width) noexcept
       : barrier_{&barrier}, lane_{lane}, width_{width} {}

@@ -66,7 +66,7 @@ class packet
   static constexpr transport_traits traits{
       .name = "packet",
       .slots = sync::packet_slots,
-      .most_lanes = Context::group_type::packet_lanes(Peers::all && counts_ranks_early<n> ? n : 2)};
+      .most_lanes = packet_lanes(Peers::all && counts_ranks_early<n> ? n : 2)};
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,

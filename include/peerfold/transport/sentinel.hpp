@@ -96,7 +96,7 @@ class sentinel
                                            .exact_bits = false,
                                            .slots = sync::sentinel_slots,
                                            .packs_a_lane = 1,
-                                           .most_lanes = Context::group_type::sentinel_lanes(n)};
+                                           .most_lanes = sentinel_lanes(n)};
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,

@@ -26,4 +26,15 @@ struct transport_traits {
   int lag = 0;                    ///< messages that an algorithm should send ahead of receiving
 };
 
+/// The most lanes of a block that receives sentinels, or packets, of all of so many ranks at once.
+/// Of 512 lanes each has 128 of a multiprocessor's registers, of 256 as many as instructions can
+/// name; what those do not hold goes to local memory, which costs more than messages of half the
+/// size (decision 23).
+[[nodiscard]] PEERFOLD_HD constexpr int sentinel_lanes(int ranks) noexcept {
+  return ranks < 4 ? 512 : 256;
+}
+[[nodiscard]] PEERFOLD_HD constexpr int packet_lanes(int ranks) noexcept {
+  return ranks <= 4 ? 512 : 256;
+}
+
 }  // namespace peerfold::transport
