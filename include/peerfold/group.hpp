@@ -43,6 +43,7 @@ template <class First, class... Rest>
 struct body_sequence {
   static constexpr std::size_t shared_bytes = 0;
 
+  // Of the same policy as the others', so of as many lanes.
   template <class Context>
   using transport_type = typename First::template transport_type<Context>;
 
@@ -93,9 +94,6 @@ template <policy P, class Team, class Op, element... Ts>
                                  const call_options& options) {
   constexpr int n = Team::size;
   using context = typename Team::place_type::template context<n>;
-  // Transports of one policy: one kernel holds them all.
-  constexpr auto most_lanes = std::array{transport_of<P, Ts, context>::traits.most_lanes...};
-  static_assert(std::ranges::count(most_lanes, most_lanes[0]) == std::ssize(most_lanes));
   auto& ranks = *team.ranks();
   const auto& shape = ranks.shape(options.channel);
   const int most_blocks =
