@@ -38,7 +38,8 @@ struct discover_options {
 #if defined(__CUDACC__)
 
 /// Looks at the machine by CUDA, NVML and sysfs, and, with the probe, by moving data. What cannot
-/// be learned stays unknown, and has a remark. Refuses where there is no GPU (errc::no_device).
+/// be learned stays unknown, and has a remark. Refuses where there is no GPU (errc::no_device), and
+/// devices that are named twice (errc::invalid_argument).
 ///
 /// Any one host thread calls it, when the GPUs are idle and no stream is in capture: what else they
 /// do would be waited for and spoil what is measured. The probe makes a context and takes 33 MB on
@@ -66,7 +67,7 @@ struct discover_options {
     for (std::size_t i = 0; i < devices.size(); ++i) node.gpus[i].shares = probe.shares(i);
     for (std::size_t i = 0; i < devices.size(); ++i) {
       for (std::size_t j = i + 1; j < devices.size(); ++j) {
-        if (devices[i] != devices[j]) probe.examine(i, j, node.at(i, j), node.at(j, i));
+        probe.examine(i, j, node.at(i, j), node.at(j, i));
       }
     }
   }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace topology = peerfold::topology;
@@ -114,6 +115,20 @@ TEST_CASE("peer access that somebody enabled stays") {
   CHECK_FALSE(is_enabled(1, 0));
   REQUIRE(cudaSetDevice(0) == cudaSuccess);
   REQUIRE(cudaDeviceDisablePeerAccess(1) == cudaSuccess);
+}
+
+TEST_CASE("devices that are not there, or named twice, are refused by name") {
+  const auto refusal = [](std::vector<int> devices) {
+    try {
+      static_cast<void>(topology::discover({.devices = std::move(devices), .probe = false}));
+    } catch (const peerfold::error& reason) {
+      return reason;
+    }
+    return peerfold::error{};
+  };
+  CHECK(refusal({0, 1, 0}).code() == peerfold::errc::invalid_argument);
+  CHECK_THAT(refusal({0, 1, 0}).what(), Catch::Contains("devices[2]"));
+  CHECK(refusal({0, 4096}).code() == peerfold::errc::no_device);
 }
 
 TEST_CASE("devices in another order, and without the probe, are the same machine") {

@@ -10,6 +10,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
@@ -45,6 +46,12 @@ namespace peerfold::execution {
       return {errc::no_device,
               peerfold::detail::text_of({"devices[", i, "]: device ", devices[i],
                                          "; this machine has devices 0 to ", count - 1})};
+    }
+    const auto here = devices.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(devices.begin(), here, devices[i]) != here) {
+      return {errc::invalid_argument,
+              peerfold::detail::text_of(
+                  {"devices[", i, "]: device ", devices[i], " again; name each once"})};
     }
     topology::gpu_facts gpu;
     cudaDeviceProp properties{};
