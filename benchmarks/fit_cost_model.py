@@ -27,22 +27,36 @@ def rows_of(program, node, runs):
         yield from json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def terms(row):
-    return [1.0, row["further_steps"], row["edge_us"], row["further_rounds"]]
+def terms(row, crowding):
+    crowded = 1 + crowding * (row["sharing"] - 1)
+    return [
+        1.0,
+        row["further_steps"] * crowded,
+        row["edge_us"] * crowded,
+        row["further_rounds"],
+    ]
+
+
+def fit_others(rows, crowding):
+    """The other constants, and what is left of the squares."""
+    measured = numpy.array([row["measured_us"] for row in rows])
+    counted = numpy.array([terms(row, crowding) for row in rows])
+    wire = counted[:, 2]
+    # Of wire what is beyond one is free.
+    found, left = nnls(counted / measured[:, None], (measured - wire) / measured)
+    found[2] += 1
+    return found, left
 
 
 def fit(rows):
-    measured = numpy.array([row["measured_us"] for row in rows])
-    counted = numpy.array([terms(row) for row in rows])
-    wire = counted[:, 2]
-    # Of wire what is beyond one is free.
-    found, _ = nnls(counted / measured[:, None], (measured - wire) / measured)
-    found[2] += 1
-    return found
+    crowding = min(numpy.arange(0, 0.6, 0.01), key=lambda tried: fit_others(rows, tried)[1])
+    return fit_others(rows, crowding)[0], crowding
 
 
-def errors(rows, constants):
-    return [abs(numpy.dot(terms(row), constants) / row["measured_us"] - 1) for row in rows]
+def errors(rows, constants, crowding):
+    return [
+        abs(numpy.dot(terms(row, crowding), constants) / row["measured_us"] - 1) for row in rows
+    ]
 
 
 def percent(values):
@@ -58,13 +72,15 @@ def main():
     for row in rows_of(sys.argv[1], sys.argv[2], sys.argv[3:]):
         groups[row["policy"], row["memory"]].append(row)
     between = []
-    print("policy, memory: start_us, step_us, wire, round_us; errors in percent, fitted and between")
+    print("policy, memory: start_us, step_us, wire, round_us, crowding;", end=" ")
+    print("errors in percent, fitted and between")
     for (policy, memory), rows in sorted(groups.items()):
-        constants = fit([row for row in rows if row["fitted"]])
-        fitted = errors([row for row in rows if row["fitted"]], constants)
-        others = errors([row for row in rows if not row["fitted"]], constants)
+        every_second = [row for row in rows if row["fitted"]]
+        constants, crowding = fit(every_second)
+        fitted = errors(every_second, constants, crowding)
+        others = errors([row for row in rows if not row["fitted"]], constants, crowding)
         between += others
-        numbers = ", ".join(f"{value:.3g}" for value in constants)
+        numbers = ", ".join(f"{value:.3g}" for value in [*constants, crowding])
         print(f"{policy}, {memory}: {numbers}; {percent(fitted)}, {percent(others)}")
     print(f"all, sizes between: {percent(between)}")
 

@@ -187,6 +187,7 @@ void compare_json(std::ostream& out, const cost_model& model, const source_text&
                    {"further_steps", r.predicted.further_steps},
                    {"further_rounds", r.predicted.further_rounds},
                    {"edge_us", r.predicted.edge_us},
+                   {"sharing", r.predicted.sharing},
                    {"fitted", r.is_fitted}});
   }
   out << all.dump(1) << '\n';

@@ -17,7 +17,7 @@ namespace topo {
 void compare(std::ostream& out, const peerfold::cost_model& model, const source_text& run);
 
 // [{"collective", "policy", "memory", "ranks", "bytes", "measured_us", "predicted_us",
-// "further_steps", "further_rounds", "edge_us", "fitted"}, ...]: what fits take.
+// "further_steps", "further_rounds", "edge_us", "sharing", "fitted"}, ...]: what fits take.
 void compare_json(std::ostream& out, const peerfold::cost_model& model, const source_text& run);
 
 }  // namespace topo

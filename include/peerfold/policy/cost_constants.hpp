@@ -5,6 +5,7 @@
 
 #include <peerfold/core/config.hpp>
 #include <peerfold/policy/policy.hpp>
+#include <peerfold/transport/traits.hpp>
 
 #include <array>
 
@@ -21,39 +22,50 @@ struct cost_constants {
   double step_us = 0;
   /// By how much moving takes longer than the busiest edge at the rate that plain stores reach.
   double wire = 1;
-  /// Where a block's part of the message is more than round_bytes it is exchanged in rounds; for
-  /// each beyond the first, in microseconds.
+  /// Where a lane's part of the message is more than round_bytes it is exchanged in rounds, by as
+  /// many lanes as sentinels have; for each round beyond the first, in microseconds.
   double round_us = 0;
   double round_bytes = 0;  ///< 0: it streams
   /// What one block sends one other rank, in 1e9 bytes/s: counts where there are few blocks.
   double block_gbps = 10;
+  /// By how much steps and bytes take longer for each further rank on the same GPU.
+  double crowding = 0;
+
+  /// What a block exchanges in one round among `ranks` ranks, in bytes.
+  [[nodiscard]] constexpr double block_round_bytes(int ranks) const noexcept {
+    return round_bytes * transport::sentinel_lanes(ranks);
+  }
+  /// What steps and bytes are multiplied with where `sharing` ranks are on a GPU.
+  [[nodiscard]] constexpr double crowded(int sharing) const noexcept {
+    return 1 + crowding * (sharing - 1);
+  }
 };
 
 /// Fitted by benchmarks/fit_cost_model.py to every second size of
-/// benchmarks/results/2026-11-27-2xH100-ranks.json: every collective between two ranks, all-reduces
+/// benchmarks/results/2026-11-28-2xH100-ranks.json: every collective between two ranks, all-reduces
 /// among four and eight, on two H100 with NVLink; block_gbps to calls of one to 16 blocks. Between
 /// ranks of one GPU each, steps may take less; where there is NVLink of another generation or PCIe
 /// between them, nothing was measured.
 inline constexpr std::array fitted_costs{
-    cost_constants{one_shot_packet, 2.28, 0.29, 1.03, 0, 0, 6.5},
-    cost_constants{one_shot_sentinel, 2.38, 0.44, 1.11, 7.5, 32768, 3.9},
-    cost_constants{one_shot_store, 4.55, 0.55, 1.09, 0, 0, 10.5},
-    cost_constants{two_shot_packet, 3.30, 0.79, 1.02, 0, 0, 5.7},
-    cost_constants{two_shot_sentinel, 3.36, 1.14, 1.17, 4.6, 16384, 4.0},
-    cost_constants{two_shot_store, 7.54, 1.47, 1.05, 0, 0, 12.5},
-    cost_constants{chain_packet, 2.23, 2.25, 1.11, 0, 0, 2.8},
-    cost_constants{chain_store, 4.12, 8.01, 1.00, 0, 0, 2.05},
-    cost_constants{tree_packet, 2.18, 2.43, 1.01, 0, 0, 2.5},
-    cost_constants{tree_store, 4.12, 8.15, 1.00, 0, 0, 2.0},
-    cost_constants{two_shot_relayed_store, 13.4, 4.75, 1.38, 0, 0, 10},
-    cost_constants{ring_packet, 1.79, 1.96, 1.12, 0, 0, 2.5},
-    cost_constants{ring_store, 2.62, 5.20, 1.37, 0, 0, 4},
+    cost_constants{one_shot_packet, 2.29, 0.29, 1.04, 0, 0, 6.5},
+    cost_constants{one_shot_sentinel, 2.44, 0.225, 1.02, 8.4, 64, 3.9},
+    cost_constants{one_shot_store, 4.57, 0.56, 1.08, 0, 0, 10.5},
+    cost_constants{two_shot_packet, 3.35, 0.69, 1.03, 0, 0, 5.7},
+    cost_constants{two_shot_sentinel, 3.49, 0.80, 1.01, 6.7, 32, 4.0},
+    cost_constants{two_shot_store, 7.64, 1.42, 1.05, 0, 0, 12.5},
+    cost_constants{chain_packet, 2.45, 1.86, 1.03, 0, 0, 2.8, 0.12},
+    cost_constants{chain_store, 4.30, 7.53, 1.00, 0, 0, 2.05, 0.05},
+    cost_constants{tree_packet, 2.33, 2.09, 1.00, 0, 0, 2.5, 0.11},
+    cost_constants{tree_store, 4.30, 7.55, 1.00, 0, 0, 2.0, 0.07},
+    cost_constants{two_shot_relayed_store, 14.0, 4.00, 1.30, 0, 0, 10, 0.06},
+    cost_constants{ring_packet, 2.63, 1.31, 1.00, 0, 0, 2.5, 0.17},
+    cost_constants{ring_store, 4.43, 3.80, 1.25, 0, 0, 4, 0.13},
 };
 /// The same of policies that write straight into symmetric memory; of direct ones among two ranks.
 inline constexpr std::array fitted_symmetric_costs{
-    cost_constants{two_shot_store, 7.12, 0.62, 1.00, 0, 0, 12.5},
-    cost_constants{direct_store, 6.99, 0.62, 1.02, 0, 0, 20},
-    cost_constants{direct_bulk, 8.52, 0.62, 1.06, 0, 0, 40},
+    cost_constants{two_shot_store, 7.22, 0.63, 1.00, 0, 0, 12.5},
+    cost_constants{direct_store, 7.10, 0.62, 1.02, 0, 0, 20},
+    cost_constants{direct_bulk, 8.54, 0.62, 1.06, 0, 0, 40},
 };
 
 /// The constants of a policy, in symmetric memory where it needs that; null where it was not
@@ -93,10 +105,10 @@ constexpr double all_reduce_us(const cost_constants& k, int ranks, int sharing,
   // Each rank of a GPU sends each rank of others, and of its own.
   const double link_us = pair * sharing * (ranks - sharing) / (hopper_stores_gbps * 1e3);
   const double local_us = pair * sharing * (sharing - 1) / (local_gbps * 1e3);
-  double us =
-      k.start_us + k.step_us * (ranks - 2) + k.wire * (link_us > local_us ? link_us : local_us);
+  const double wire_us = k.wire * (link_us > local_us ? link_us : local_us);
+  double us = k.start_us + k.crowded(sharing) * (k.step_us * (ranks - 2) + wire_us);
   if (k.round_bytes > 0) {
-    const double rounds = share / (k.round_bytes * (hopper_multiprocessors / sharing));
+    const double rounds = share / (k.block_round_bytes(ranks) * (hopper_multiprocessors / sharing));
     const auto whole = static_cast<double>(static_cast<uint64_t>(rounds));
     const double further = whole < rounds ? whole : whole - 1;
     if (further > 0) us += k.round_us * further;

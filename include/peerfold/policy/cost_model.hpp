@@ -1,12 +1,13 @@
 /// \file
 /// The cost model: how long a call takes by a policy on a node, before anything is measured there.
 ///
-///   time = start + further steps * step + rounds * round + wire * (bytes / rate of the busiest
-///   edge)
+///   time = start + rounds * round + crowding * (further steps * step + wire * (bytes / rate of the
+///   busiest edge))
 ///
-/// The first terms are of a policy, the last of the node. A call's bytes go over the edges of the
-/// node (policy/traffic.hpp); behind switches each GPU has its own, in a mesh and over PCIe
-/// messages share some, and the one that takes longest counts. Host code.
+/// The constants are of a policy, edges of the node; crowding is one but among ranks that share a
+/// GPU. A call's bytes go over the edges of the node (policy/traffic.hpp); behind switches each
+/// GPU has its own, in a mesh and over PCIe messages share some, and the one that takes longest
+/// counts. Host code.
 #pragma once
 
 #include <peerfold/core/collective.hpp>
@@ -53,6 +54,7 @@ struct cost {
   int busiest = nothing;
   double busiest_bytes = 0;  ///< over it, or within the GPU, or from a rank to another
   // What the constants were multiplied with, for fits.
+  int sharing = 1;  ///< most ranks on one GPU
   double further_steps = 0;
   double further_rounds = 0;
   double edge_us = 0;
@@ -77,15 +79,16 @@ class cost_model {
     if (n < 2) return alone(call, c);
     const traffic sent = traffic_of(call, p);
     const int steps = steps_of(call.which, p, n);
+    c.sharing = most_on_one_gpu(call);
+    const double crowded = k.crowded(c.sharing);
     c.further_steps = runs_along_links(p) ? steps - 1 : n - 2;
-    c.steps_us = k.step_us * c.further_steps + steps * slower_path(call, sent);
+    c.steps_us = crowded * k.step_us * c.further_steps + steps * slower_path(call, sent);
 
-    const int sharing = most_on_one_gpu(call);
-    int blocks = std::max(1, multiprocessors(call) / sharing);
+    int blocks = std::max(1, multiprocessors(call) / c.sharing);
     if (limits.max_blocks > 0) blocks = std::min(blocks, limits.max_blocks);
     if (k.round_bytes > 0) {
       const double part = call.part_bytes / (p.algorithm == algorithm_id::two_shot ? n : 1);
-      c.further_rounds = std::max(0.0, std::ceil(part / (blocks * k.round_bytes)) - 1);
+      c.further_rounds = std::max(0.0, std::ceil(part / (blocks * k.block_round_bytes(n))) - 1);
       c.rounds_us = k.round_us * c.further_rounds;
     }
     find_busiest(call, sent, c);
@@ -96,7 +99,7 @@ class cost_model {
         take(c, sent.at(i, j), blocks * k.block_gbps / at_once, cost::blocks);
       }
     }
-    c.wire_us = k.wire * c.edge_us;
+    c.wire_us = crowded * k.wire * c.edge_us;
     return c;
   }
 
