@@ -1,6 +1,7 @@
 /// \file
-/// The GPU place, for the contract suite (see contract_run.hpp). Where PEERFOLD_REQUIRED_GPUS asks
-/// for two GPUs (label peer), the ranks of a team are divided over two; else all are on one.
+/// The GPU place, for the contract suite (see contract_run.hpp). The ranks of a team are divided
+/// over as many GPUs as PEERFOLD_REQUIRED_GPUS asks for (2 for the label peer), or have one each
+/// where there are fewer ranks than that; else all are on one.
 #pragma once
 
 #include <peerfold/all_reduce.hpp>
@@ -30,16 +31,17 @@ inline void must(cudaError_t status, const char* what) {
   throw std::runtime_error(std::string{what} + ": " + cudaGetErrorString(status));
 }
 
-/// Over how many GPUs the ranks of a team are divided.
+/// Over how many GPUs the ranks of a large team are divided.
 inline int gpus_wanted() {
   const char* value = std::getenv("PEERFOLD_REQUIRED_GPUS");
-  return value != nullptr && std::atoi(value) >= 2 ? 2 : 1;
+  return value == nullptr ? 1 : std::max(1, std::atoi(value));
 }
 
-/// The devices of a team of `ranks` ranks: {0, 0, …}, or {0, …, 1, …}.
+/// The devices of a team of `ranks` ranks: {0, 0, …}, {0, …, 1, …}, and so on.
 inline std::vector<int> devices_of(int ranks) {
+  const int gpus = std::min(gpus_wanted(), ranks);
   std::vector<int> devices;
-  for (int r = 0; r < ranks; ++r) devices.push_back(r * gpus_wanted() / ranks);
+  for (int r = 0; r < ranks; ++r) devices.push_back(r * gpus / ranks);
   return devices;
 }
 
@@ -72,7 +74,8 @@ class gpu_place {
   static constexpr std::size_t large_count = 6'000'001;
   static constexpr errc too_many_blocks = errc::out_of_resources;
 
-  static bool has(int ranks) { return ranks >= gpus_wanted(); }
+  /// Not a single rank where several GPUs are asked for: a run on one GPU has it.
+  static bool has(int ranks) { return ranks > 1 || gpus_wanted() == 1; }
   /// A short run is one under compute-sanitizer, where long calls of ranks that share a GPU got
   /// stuck if each launched for itself; short ones go on being run there.
   static bool launches_apart(int ranks) { return !short_run() || ranks <= gpus_wanted(); }
