@@ -2,10 +2,11 @@
 """fit_cost_model.py PEERFOLD_TOPO NODE RUN.json...: constants of the cost model, from measurements.
 
 Takes from `peerfold-topo compare --json` what the model counts for each call of the runs of
-peerfold-bench on NODE (a preset or a file), and prints for each policy the constants of
-include/peerfold/policy/cost_constants.hpp that make the relative errors least, in squares, at every
-second size; they are never negative, and nothing moves faster than plain stores. With the errors at
-those sizes and at the sizes between. round_bytes is searched for among powers of two only by hand.
+peerfold-bench on NODE (a preset, a file, or "here": this machine), and prints for each policy the
+constants of include/peerfold/policy/cost_constants.hpp that make the relative errors least, in
+squares, at every second size; they are never negative, and nothing moves faster than plain stores.
+With the errors at those sizes and at the sizes between. round_bytes is searched for among powers of
+two only by hand.
 
 Needs SciPy (Debian: python3-scipy).
 """
@@ -21,7 +22,10 @@ from scipy.optimize import nnls
 
 
 def rows_of(program, node, runs):
-    source = ["--from" if os.path.exists(node) else "--preset", node]
+    if node == "here":
+        source = []
+    else:
+        source = ["--from" if os.path.exists(node) else "--preset", node]
     for run in runs:
         command = [program, "compare", run, "--json", *source]
         yield from json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
