@@ -48,10 +48,11 @@ using context_of = typename Team::place_type::template context<Team::size>;
 /// it. All ranks make the same transports, with peers that agree, and exchange as many messages.
 /// What a body returns is for itself: faults are reported by contexts.
 ///
-/// transport_type is what tiles are cut for: of the transports that it uses the one with the
-/// smallest messages, and shares must be whole packs of each. A body that moves tiles by bulk_mover
-/// says `static constexpr std::size_t shared_bytes = peerfold::transport::bulk_stages_bytes;`.
-/// Bodies are copied to where they run: trivially copyable.
+/// transport_type is what tiles are cut and kernels are compiled for: of the transports that it
+/// uses the one with the smallest messages and the fewest lanes (transport_traits::most_lanes);
+/// shares must be whole packs of each. A body that moves tiles by bulk_mover says `static constexpr
+/// std::size_t shared_bytes = peerfold::transport::bulk_stages_bytes;`. Bodies are copied to where
+/// they run: trivially copyable.
 template <class Body, class Team>
 concept custom_body =
     stl::is_trivially_copyable_v<Body> && requires(const Body& body, context_of<Team>& c) {

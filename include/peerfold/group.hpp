@@ -43,7 +43,7 @@ template <class First, class... Rest>
 struct body_sequence {
   static constexpr std::size_t shared_bytes = 0;
 
-  // Of the same policy as the others', so of as many lanes.
+  // The others' are of the same policy, and so of as many lanes.
   template <class Context>
   using transport_type = typename First::template transport_type<Context>;
 
@@ -52,6 +52,8 @@ struct body_sequence {
 
   template <class Context>
   PEERFOLD_HD bool operator()(Context& c) const {
+    static_assert(transport_type<Context>::traits.most_lanes ==
+                  decltype(rest)::template transport_type<Context>::traits.most_lanes);
     // All lanes agree to go on; that is also the barrier between two transports.
     if (c.group().any(!first(c))) return false;
     return rest(c);

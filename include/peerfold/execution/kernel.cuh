@@ -84,6 +84,8 @@ template <int N, int Count, class Body>
 __global__ void __launch_bounds__(most_threads_of<N, Body>, 1)
     collective_kernel(const __grid_constant__ kernel_arguments<N, Count, Body> arguments) {
   static_assert(most_threads_of<N, Body> <= most_threads);
+  static_assert((most_threads_of<N, Body> & (most_threads_of<N, Body> - 1)) == 0,
+                "plans double the lanes of a block");
   static_assert(stl::is_trivially_copyable_v<kernel_arguments<N, Count, Body>>,
                 "functors travel to GPUs as bytes: they must be trivially copyable");
   using context_type = context<N, block_group>;

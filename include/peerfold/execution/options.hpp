@@ -38,7 +38,7 @@ struct team_options {
   int workers = 1;
   /// Bytes a rank that a channel should take for its rings of stores, divided among its blocks and
   /// peers into slots of at least 1 KiB. Rings of packets and of sentinels come on top, on GPUs
-  /// 80 KiB for each block and peer; team.staging_bytes() tells the whole.
+  /// up to 82 KiB for each block and peer; team.staging_bytes() tells the whole.
   std::size_t staging_bytes = std::size_t{96} << 20;
   /// For tests: the number of messages that count as exchanged already.
   std::uint64_t first_sequence = 0;

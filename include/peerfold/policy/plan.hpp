@@ -47,8 +47,8 @@ constexpr launch_plan make_plan(size_t count, uint32_t parts, const sync::channe
   constexpr size_t line = 8;  // packs of 16 bytes: shares start on a line of 128 bytes
   const size_t packs = std::max<size_t>(1, divide_up(divide_up(count, parts), pack));
   const auto blocks = static_cast<size_t>(max_blocks);
-  widest = std::max(narrowest, std::min(widest, Transport::traits.most_lanes));
-  int width = narrowest;
+  widest = std::min(widest, Transport::traits.most_lanes);
+  int width = std::min(narrowest, widest);
   // Of few lanes, half the blocks of twice as many are better.
   constexpr size_t many = 64;
   while (deep > 1 && width < widest / 2 && many * static_cast<size_t>(width) * deep < packs) {

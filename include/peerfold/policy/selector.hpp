@@ -34,13 +34,10 @@ constexpr std::array<policy_range, 4> all_reduce_ranges(int ranks, bool sentinel
       return {
           {{one_shot_packet, 64 * kib}, {one_shot_sentinel, 4096 * kib}, {two_shot_store, any}}};
     }
-    if (ranks <= 4) {
-      return {{{one_shot_packet, any},
-               {one_shot_sentinel, any},
-               {two_shot_sentinel, any},
-               {two_shot_store, any}}};
-    }
-    return {{{one_shot_sentinel, any}, {two_shot_sentinel, any}, {two_shot_store, any}}};
+    return {{{one_shot_packet, any},
+             {one_shot_sentinel, any},
+             {two_shot_sentinel, any},
+             {two_shot_store, any}}};
   }
   if (ranks <= 2) {
     return {{{one_shot_packet, 512 * kib}, {one_shot_store, 4096 * kib}, {two_shot_store, any}}};

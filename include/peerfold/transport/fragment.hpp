@@ -42,6 +42,15 @@ struct fragment {
   }
 };
 
+/// of[i], from registers whether i is known to the compiler or not.
+template <class Value, int M>
+[[nodiscard]] PEERFOLD_HD constexpr Value chosen(const Value (&of)[M], int i) noexcept {
+  Value value = of[0];
+  PEERFOLD_UNROLL
+  for (int k = 1; k < M; ++k) value = i == k ? of[k] : value;
+  return value;
+}
+
 /// How many packs a lane holds that has room for `room` of one access.
 template <class Pack, int Access>
 PEERFOLD_HD constexpr int packs_in_room(int room) noexcept {

@@ -54,9 +54,9 @@ class packet
       n, typename detail::packet_fragment<T, typename Context::group_type>::pack_type>;
   /// How many others' lines are asked for before any is waited for.
   static constexpr int at_once = holds_arrivals || most_others < 8 ? most_others : 8;
-  /// With one peer the numbers stay in registers; with more they are read with every message, from
-  /// the state, which is cached.
-  static constexpr bool keeps_numbers = others == 1;
+  /// Whether registers hold the numbers, and where the rings are, from before the first message on
+  /// (decision 24); else they are looked up with every message.
+  static constexpr bool keeps_numbers = others == 1 || (Peers::all && others > 1 && n <= max_ranks);
 
  public:
   using element_type = T;
@@ -66,7 +66,7 @@ class packet
   static constexpr transport_traits traits{
       .name = "packet",
       .slots = sync::packet_slots,
-      .most_lanes = packet_lanes(Peers::all && counts_ranks_early<n> ? n : 2)};
+      .most_lanes = packet_lanes(keeps_numbers ? n : 1)};  // else one peer after the other
 
   /// The most elements one message carries, on channels of this shape.
   [[nodiscard]] PEERFOLD_HD static constexpr uint32_t capacity(const sync::channel_shape& shape,
@@ -78,14 +78,23 @@ class packet
 
   PEERFOLD_HD explicit packet(Context& c, Peers peers = {}) noexcept : base{c}, peers_{peers} {
     if constexpr (keeps_numbers) {
-      kept_ = c_.state().packet[0];
-      // While that is under way.
-      const int other = peer(0);
-      kept_there_ = arch::optimization_barrier(line_in(1, other, c_.rank()));
-      kept_here_ = arch::optimization_barrier(line_in(0, c_.rank(), other));
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        kept_sent_[j] = c_.state().packet[position_after(j + 1)].sent;
+        kept_received_[j] = c_.state().packet[j].received;
+      }
+      // While those are under way.
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        kept_there_[j] =
+            arch::optimization_barrier(line_in(j + 1, c_.rank_after(j + 1), c_.rank()));
+        kept_here_[j] = arch::optimization_barrier(line_in(0, c_.rank(), peer(j)));
+      }
+      first_ = position_after(1);
+    } else if constexpr (!Peers::all) {
+      first_ = first_of(peers_, c_.ranks(), c_.rank());
     }
-    if constexpr (!Peers::all) first_ = first_of(peers_, c_.ranks(), c_.rank());
-    start_ = before(first_).sent;
+    start_ = keeps_numbers ? kept_sent_[0] : c_.state().packet[first_].sent;
   }
 
   /// Sends this rank's fragment of tile x to the rank `step` after it, 1 <= step < N, if it is a
@@ -93,9 +102,8 @@ class packet
   PEERFOLD_HD void send(int step, const tile& x, const fragment_type& values) noexcept {
     const int to = c_.rank_after(step);
     if (!peers_.has(to)) return;
-    const uint64_t sent = before(sync::peer_index<n>(to, c_.rank())).sent;
     // The low half does for slot, mark and lap.
-    const uint32_t message = static_cast<uint32_t>(sent) + commits_ + 1;
+    const uint32_t message = static_cast<uint32_t>(sent_before(step)) + commits_ + 1;
     c_.delay(sync::delay_site::before_publish, message);
     stl::byte* line = line_there(step) + c_.layout().packet_slot(message);
     const sync::packet_mark mark = sync::mark_of(message, digest_for(to));
@@ -178,18 +186,36 @@ class packet
   /// Writes the numbers of this call so far into the state.
   PEERFOLD_HD void save() noexcept {
     if (!c_.group().elect()) return;
-    PEERFOLD_UNROLL_BY(at_once)
-    for (int j = 0; j < c_.ranks() - 1; ++j) {
-      if (!peers_.has(peer(j))) continue;
-      const sync::pair_sequence last = before(j);
-      c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0, 0};
+    if constexpr (keeps_numbers) {
+      PEERFOLD_UNROLL
+      for (int j = 0; j < others; ++j) {
+        c_.state().packet[position_after(j + 1)].sent = kept_sent_[j] + commits_;
+        c_.state().packet[j].received = kept_received_[j] + receipts_;
+      }
+    } else {
+      PEERFOLD_UNROLL_BY(at_once)
+      for (int j = 0; j < c_.ranks() - 1; ++j) {
+        if (!peers_.has(peer(j))) continue;
+        const sync::pair_sequence last = c_.state().packet[j];
+        c_.state().packet[j] = {last.sent + commits_, last.received + receipts_, 0, 0};
+      }
     }
   }
 
-  /// What the state says of the j-th other rank: before this call.
-  [[nodiscard]] PEERFOLD_HD sync::pair_sequence before(int j) const noexcept {
-    if constexpr (keeps_numbers) return kept_;
-    return c_.state().packet[j];
+  /// How many messages the rank `step` after this one was sent, and how many came of the j-th other
+  /// rank, before this call.
+  [[nodiscard]] PEERFOLD_HD uint64_t sent_before(int step) const noexcept {
+    if constexpr (keeps_numbers) return chosen(kept_sent_, step - 1);
+    return c_.state().packet[position_after(step)].sent;
+  }
+  [[nodiscard]] PEERFOLD_HD uint64_t received_before(int j) const noexcept {
+    if constexpr (keeps_numbers) return chosen(kept_received_, j);
+    return c_.state().packet[j].received;
+  }
+
+  /// The position among the others of the rank `step` after this one.
+  [[nodiscard]] PEERFOLD_HD int position_after(int step) const noexcept {
+    return sync::peer_index<n>(c_.rank_after(step), c_.rank());
   }
 
   /// The j-th of the other ranks, ascending.
@@ -298,7 +324,7 @@ class packet
   /// The number of the message that is awaited of the j-th other rank, or came last: the low half
   /// does for slot and mark.
   [[nodiscard]] PEERFOLD_HD uint32_t next_from(int j) const noexcept {
-    return static_cast<uint32_t>(before(j).received) + receipts_;
+    return static_cast<uint32_t>(received_before(j)) + receipts_;
   }
 
   /// Puts what a line carries into its place in the pack, whose line number v it is.
@@ -363,11 +389,11 @@ class packet
   /// This lane's first line of slot 0 of the ring at the rank `step` after this one, and of the
   /// ring here of the j-th other rank.
   [[nodiscard]] PEERFOLD_HD stl::byte* line_there(int step) const noexcept {
-    if constexpr (keeps_numbers) return kept_there_;
+    if constexpr (keeps_numbers) return chosen(kept_there_, step - 1);
     return line_in(step, c_.rank_after(step), c_.rank());
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* line_here(int j) const noexcept {
-    if constexpr (keeps_numbers) return kept_here_;
+    if constexpr (keeps_numbers) return chosen(kept_here_, j);
     return line_in(0, c_.rank(), peer(j));
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* line_in(int step, int rank, int peer) const noexcept {
@@ -381,10 +407,12 @@ class packet
            (number - static_cast<uint32_t>(c_.group().lane()) * lines);
   }
 
-  // Where keeps_numbers.
-  sync::pair_sequence kept_;
-  stl::byte* kept_there_;
-  stl::byte* kept_here_;
+  // Where keeps_numbers: of the steps, and of the others.
+  static constexpr int kept = keeps_numbers ? most_others : 1;
+  uint64_t kept_sent_[kept];
+  uint64_t kept_received_[kept];
+  stl::byte* kept_there_[kept];
+  stl::byte* kept_here_[kept];
   uint64_t start_;  ///< the number of messages sent to first_ before this call
   [[no_unique_address]] Peers peers_;
   int first_ = 0;  ///< one of the peers, as a position among the others

@@ -85,6 +85,9 @@ class sentinel
   /// How many lines of each rank a lane asks for before any is waited for.
   static constexpr uint32_t batch =
       PEERFOLD_DEVICE_PASS ? static_cast<uint32_t>(Context::group_type::sentinel_packs) : 1;
+  /// Of how many peers registers hold from the start where the ring is: of all, where they are few
+  /// (decision 24).
+  static constexpr int kept = others <= 2 ? others : 0;
   /// The messages of a kernel that need no fence.
   static constexpr uint32_t unfenced = 2;
 
@@ -106,10 +109,12 @@ class sentinel
   }
 
   PEERFOLD_HD explicit sentinel(Context& c) noexcept : base{c}, kept_{c.state().sentinel} {
-    if constexpr (others == 1) {  // while that is under way
-      kept_there_ = arch::optimization_barrier(ring_in(1, c_.rank_after(1), c_.rank()));
-      kept_here_ = arch::optimization_barrier(ring_in(0, c_.rank(), peer(0)));
+    // While that is under way.
+    PEERFOLD_UNROLL
+    for (int j = 0; j < kept; ++j) {
+      kept_there_[j] = arch::optimization_barrier(ring_in(j + 1, c_.rank_after(j + 1), c_.rank()));
     }
+    kept_here_ = arch::optimization_barrier(ring_in(0, c_.rank(), peer(0)));
     if (c_.unordered_messages() >= unfenced) {
       // What release() does between two messages, between two calls of one kernel.
       arch::fence();
@@ -361,12 +366,11 @@ class sentinel
 
   /// Slot 0 of the ring at the rank `step` after this one, and of the ring here of the j-th other.
   [[nodiscard]] PEERFOLD_HD stl::byte* ring_there(int step) const noexcept {
-    if constexpr (others == 1) return kept_there_;
+    if constexpr (kept == others) return chosen(kept_there_, step - 1);
     return ring_in(step, c_.rank_after(step), c_.rank());
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* ring_here(int j) const noexcept {
-    if constexpr (others == 1) return kept_here_;
-    return ring_in(0, c_.rank(), peer(j));
+    return kept_here_ + static_cast<uint32_t>(j) * c_.layout().sentinel_ring_bytes();
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* ring_in(int step, int rank, int peer) const noexcept {
     return c_.region(step) + c_.layout().sentinel_ring(c_.block(), rank, peer);
@@ -393,9 +397,9 @@ class sentinel
     return values;
   }
 
-  sync::common_sequence kept_;  ///< of the state, before this call
-  stl::byte* kept_there_ = nullptr;
-  stl::byte* kept_here_ = nullptr;
+  sync::common_sequence kept_;                   ///< of the state, before this call
+  stl::byte* kept_there_[kept == 0 ? 1 : kept];  ///< slot 0 of the rings at the steps
+  stl::byte* kept_here_;                         ///< of the ring here of the first other
   uint32_t commits_ = 0;
   uint32_t receipts_ = 0;
   uint32_t lines_ = 0;  ///< of the message that came last
