@@ -112,9 +112,10 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
   constexpr uint32_t lag = Transport::traits.lag;
   // Code for many peers is short where there is much to send to each.
   [[maybe_unused]] constexpr int all_at_once = counts_ranks_early<size> ? size : 1;
-  [[maybe_unused]] constexpr int peers_at_once = size <= 4 || (lag == 0 && size <= max_ranks) ? size
-                                                 : lag == 0                                   ? 4
-                                                                                              : 1;
+  constexpr bool small_messages = fragment::packs == 1 && size <= max_ranks;
+  [[maybe_unused]] constexpr int peers_at_once = size <= 4 || small_messages ? size
+                                                 : lag == 0                  ? 4
+                                                                             : 1;
   constexpr bool direct = writes_to_peers<Transport, Store>;
   constexpr bool one_peer = direct && size == 2;
   // Straight into the peers' memory, single tiles fill a link.
