@@ -73,9 +73,9 @@ echo "$gpus GPUs; results to $results"
 step show 30 "$topo" show
 "$topo" show --no-probe --json > "$results/node.json" 2> /dev/null
 step all_reduce 100 "$all_reduce"
-step collectives 120 "$collectives"
+step collectives 200 "$collectives"
 if sanitizer=$(command -v compute-sanitizer); then
-  PEERFOLD_TEST_SHORT=1 step memcheck 120 "$sanitizer" --error-exitcode 9 "$collectives"
+  PEERFOLD_TEST_SHORT=1 step memcheck 200 "$sanitizer" --error-exitcode 9 "$collectives"
 else
   skip memcheck "no compute-sanitizer"
 fi
