@@ -47,12 +47,12 @@ struct cost_constants {
 /// ranks of one GPU each, steps may take less; where there is NVLink of another generation or PCIe
 /// between them, nothing was measured.
 inline constexpr std::array fitted_costs{
-    cost_constants{one_shot_packet, 2.29, 0.29, 1.04, 0, 0, 6.5},
-    cost_constants{one_shot_sentinel, 2.44, 0.225, 1.02, 8.4, 64, 3.9},
-    cost_constants{one_shot_store, 4.57, 0.56, 1.08, 0, 0, 10.5},
-    cost_constants{two_shot_packet, 3.35, 0.69, 1.03, 0, 0, 5.7},
-    cost_constants{two_shot_sentinel, 3.49, 0.80, 1.01, 6.7, 32, 4.0},
-    cost_constants{two_shot_store, 7.64, 1.42, 1.05, 0, 0, 12.5},
+    cost_constants{one_shot_packet, 2.31, 0.16, 1.04, 0, 0, 6.5},
+    cost_constants{one_shot_sentinel, 2.44, 0.22, 1.02, 8.4, 64, 3.9},
+    cost_constants{one_shot_store, 4.57, 0.53, 1.08, 0, 0, 10.5},
+    cost_constants{two_shot_packet, 3.35, 0.63, 1.03, 0, 0, 5.7},
+    cost_constants{two_shot_sentinel, 3.50, 0.73, 1.01, 6.6, 32, 4.0},
+    cost_constants{two_shot_store, 7.60, 1.38, 1.05, 0, 0, 12.5},
     cost_constants{chain_packet, 2.45, 1.86, 1.03, 0, 0, 2.8, 0.12},
     cost_constants{chain_store, 4.30, 7.53, 1.00, 0, 0, 2.05, 0.05},
     cost_constants{tree_packet, 2.33, 2.09, 1.00, 0, 0, 2.5, 0.11},
@@ -63,7 +63,7 @@ inline constexpr std::array fitted_costs{
 };
 /// The same of policies that write straight into symmetric memory; of direct ones among two ranks.
 inline constexpr std::array fitted_symmetric_costs{
-    cost_constants{two_shot_store, 7.22, 0.63, 1.00, 0, 0, 12.5},
+    cost_constants{two_shot_store, 7.22, 0.60, 1.00, 0, 0, 12.5},
     cost_constants{direct_store, 7.10, 0.62, 1.02, 0, 0, 20},
     cost_constants{direct_bulk, 8.54, 0.62, 1.06, 0, 0, 40},
 };

@@ -78,10 +78,16 @@ class packet
 
   PEERFOLD_HD explicit packet(Context& c, Peers peers = {}) noexcept : base{c}, peers_{peers} {
     if constexpr (keeps_numbers) {
-      PEERFOLD_UNROLL
-      for (int j = 0; j < others; ++j) {
-        kept_sent_[j] = c_.state().packet[position_after(j + 1)].sent;
-        kept_received_[j] = c_.state().packet[j].received;
+      if constexpr (others == 1) {  // in one access
+        const sync::pair_sequence last = c_.state().packet[0];
+        kept_sent_[0] = last.sent;
+        kept_received_[0] = last.received;
+      } else {
+        PEERFOLD_UNROLL
+        for (int j = 0; j < others; ++j) {
+          kept_sent_[j] = c_.state().packet[position_after(j + 1)].sent;
+          kept_received_[j] = c_.state().packet[j].received;
+        }
       }
       // While those are under way.
       PEERFOLD_UNROLL
@@ -186,7 +192,9 @@ class packet
   /// Writes the numbers of this call so far into the state.
   PEERFOLD_HD void save() noexcept {
     if (!c_.group().elect()) return;
-    if constexpr (keeps_numbers) {
+    if constexpr (others == 1) {
+      c_.state().packet[0] = {kept_sent_[0] + commits_, kept_received_[0] + receipts_, 0, 0};
+    } else if constexpr (keeps_numbers) {
       PEERFOLD_UNROLL
       for (int j = 0; j < others; ++j) {
         c_.state().packet[position_after(j + 1)].sent = kept_sent_[j] + commits_;
