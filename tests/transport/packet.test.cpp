@@ -70,6 +70,32 @@ TEST_CASE("packets arrive as they were sent, whatever the number they start with
   }
 }
 
+TEST_CASE("messages to nobody move no numbers, with two ranks and with more") {
+  const auto numbers_after = []<int N>(int peer) {
+    using channel = pf::test::hand_driven_channel<N>;
+    using peers_type = pf::transport::some_peers_of<N>;
+    channel c{5};
+    {
+      auto context = c.enter(0);
+      peers_type peers;
+      if (peer >= 0) peers.give_to(peer);
+      pf::transport::packet<std::uint32_t, typename channel::context_type, peers_type> t{context,
+                                                                                         peers};
+      for (int call = 0; call < 2; ++call) {
+        for (int p = 1; p < N; ++p) t.send(p, {}, {});
+        t.commit();
+      }
+      t.close();
+    }
+    return c.state(0).packet[0].sent;
+  };
+  CHECK(numbers_after.operator()<2>(-1) == 5);
+  CHECK(numbers_after.operator()<2>(1) == 7);
+  CHECK(numbers_after.operator()<3>(-1) == 5);
+  CHECK(numbers_after.operator()<3>(1) == 7);
+  CHECK(numbers_after.operator()<3>(2) == 5);
+}
+
 TEST_CASE("a line of which one word has arrived is not taken") {
   channel c{41, 20ms};
   const auto fresh = pf::test::packet_line(42, 7, 8);

@@ -48,11 +48,10 @@ std::vector<row> rows_of(const cost_model& model, const source_text& run) {
   try {
     const json document = json::parse(run.text());
     for (const json& r : document.at("results")) {
-      const auto name = r.at("policy").get<std::string>();
-      const auto named = peerfold::parse_policy(name);
-      if (r.at("implementation") != "peerfold" || r.at("in_place").get<bool>() || !named ||
-          *named == peerfold::automatic || r.at("run_time_ranks").get<bool>() ||
-          !r.at("type").is_string()) {
+      if (r.at("implementation") != "peerfold") continue;
+      const auto named = peerfold::parse_policy(r.at("policy").get<std::string>());
+      if (r.at("in_place").get<bool>() || !named || *named == peerfold::automatic ||
+          r.at("run_time_ranks").get<bool>() || !r.at("type").is_string()) {
         continue;
       }
       planned_call call;

@@ -112,7 +112,10 @@ PEERFOLD_HD bool two_shot(Context& c, Transport& t, const transport::tiling& til
   constexpr uint32_t lag = Transport::traits.lag;
   // Code for many peers is short where there is much to send to each.
   [[maybe_unused]] constexpr int all_at_once = counts_ranks_early<size> ? size : 1;
-  constexpr bool small_messages = fragment::packs == 1 && size <= max_ranks;
+  constexpr bool small_messages = size <= max_ranks && [] {
+    if constexpr (requires { fragment::packs; }) return fragment::packs == 1;
+    return false;
+  }();
   [[maybe_unused]] constexpr int peers_at_once = size <= 4 || small_messages ? size
                                                  : lag == 0                  ? 4
                                                                              : 1;

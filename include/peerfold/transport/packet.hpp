@@ -193,6 +193,7 @@ class packet
   PEERFOLD_HD void save() noexcept {
     if (!c_.group().elect()) return;
     if constexpr (others == 1) {
+      if (!peers_.has(peer(0))) return;
       c_.state().packet[0] = {kept_sent_[0] + commits_, kept_received_[0] + receipts_, 0, 0};
     } else if constexpr (keeps_numbers) {
       PEERFOLD_UNROLL
