@@ -47,25 +47,25 @@ struct cost_constants {
 /// ranks of one GPU each, steps may take less; where there is NVLink of another generation or PCIe
 /// between them, nothing was measured.
 inline constexpr std::array fitted_costs{
-    cost_constants{one_shot_packet, 2.31, 0.16, 1.04, 0, 0, 6.5},
-    cost_constants{one_shot_sentinel, 2.44, 0.22, 1.02, 8.4, 64, 3.9},
-    cost_constants{one_shot_store, 4.57, 0.53, 1.08, 0, 0, 10.5},
-    cost_constants{two_shot_packet, 3.35, 0.63, 1.03, 0, 0, 5.7},
-    cost_constants{two_shot_sentinel, 3.50, 0.73, 1.01, 6.6, 32, 4.0},
-    cost_constants{two_shot_store, 7.60, 1.38, 1.05, 0, 0, 12.5},
-    cost_constants{chain_packet, 2.45, 1.86, 1.03, 0, 0, 2.8, 0.12},
-    cost_constants{chain_store, 4.30, 7.53, 1.00, 0, 0, 2.05, 0.05},
-    cost_constants{tree_packet, 2.33, 2.09, 1.00, 0, 0, 2.5, 0.11},
-    cost_constants{tree_store, 4.30, 7.55, 1.00, 0, 0, 2.0, 0.07},
-    cost_constants{two_shot_relayed_store, 14.0, 4.00, 1.30, 0, 0, 10, 0.06},
-    cost_constants{ring_packet, 2.63, 1.31, 1.00, 0, 0, 2.5, 0.17},
-    cost_constants{ring_store, 4.43, 3.80, 1.25, 0, 0, 4, 0.13},
+    cost_constants{one_shot_packet, 2.28, 0.165, 1.06, 0, 0, 6.5},
+    cost_constants{one_shot_sentinel, 2.39, 0.225, 1.03, 8.45, 64, 3.9},
+    cost_constants{one_shot_store, 4.47, 0.545, 1.09, 0, 0, 10.5},
+    cost_constants{two_shot_packet, 3.31, 0.64, 1.04, 0, 0, 5.7},
+    cost_constants{two_shot_sentinel, 3.47, 0.74, 1.01, 6.8, 32, 4.0},
+    cost_constants{two_shot_store, 7.52, 1.36, 1.05, 0, 0, 12.5},
+    cost_constants{chain_packet, 2.33, 1.85, 1.04, 0, 0, 2.8, 0.12},
+    cost_constants{chain_store, 4.17, 7.63, 1.00, 0, 0, 2.05, 0.05},
+    cost_constants{tree_packet, 2.23, 2.05, 1.00, 0, 0, 2.5, 0.11},
+    cost_constants{tree_store, 4.17, 7.65, 1.00, 0, 0, 2.0, 0.07},
+    cost_constants{two_shot_relayed_store, 14.1, 3.94, 1.29, 0, 0, 10, 0.06},
+    cost_constants{ring_packet, 2.70, 1.31, 1.00, 0, 0, 2.5, 0.18},
+    cost_constants{ring_store, 4.33, 3.92, 1.25, 0, 0, 4, 0.13},
 };
 /// The same of policies that write straight into symmetric memory; of direct ones among two ranks.
 inline constexpr std::array fitted_symmetric_costs{
-    cost_constants{two_shot_store, 7.22, 0.60, 1.00, 0, 0, 12.5},
-    cost_constants{direct_store, 7.10, 0.62, 1.02, 0, 0, 20},
-    cost_constants{direct_bulk, 8.54, 0.62, 1.06, 0, 0, 40},
+    cost_constants{two_shot_store, 7.09, 0.61, 1.00, 0, 0, 12.5},
+    cost_constants{direct_store, 6.84, 0.61, 1.03, 0, 0, 20},
+    cost_constants{direct_bulk, 8.34, 0.61, 1.07, 0, 0, 40},
 };
 
 /// The constants of a policy, in symmetric memory where it needs that; null where it was not
