@@ -5,7 +5,7 @@
 # all_reduce.contract.gpu and collectives.contract.gpu (benchmarks/README.md says how to build them
 # for a node). Into the folder RESULTS go, each step with a log of its own:
 #
-#   show, node.json        what joins the GPUs
+#   show, node             what joins the GPUs, as text and as JSON
 #   all_reduce, collectives   the contract suite, its ranks divided over all GPUs
 #   memcheck               a short run of it under compute-sanitizer, if there is one
 #   float, bfloat16        every collective beside NCCL, 1 KiB to 1 GiB: DATE-NxGPU-TYPE.json
@@ -41,12 +41,19 @@ all_reduce=$(program all_reduce.contract.gpu) || exit 2
 collectives=$(program collectives.contract.gpu) || exit 2
 
 seen=$("$bench" --list | grep ' multiprocessors$')
-gpus=${PEERFOLD_NODE_GPUS:-$(grep -c . <<< "$seen")}
-if ((gpus < 1)); then
+there=$(grep -c . <<< "$seen")
+if ((there < 1)); then
   echo "run_node.sh: no GPU" >&2
   exit 77
 fi
-((gpus <= 8)) || gpus=8
+gpus=${PEERFOLD_NODE_GPUS:-$((there < 8 ? there : 8))}
+if [[ ! $gpus =~ ^[1-8]$ ]] || ((gpus > there)); then
+  echo "run_node.sh: PEERFOLD_NODE_GPUS: $gpus; there are $there GPUs, and at most 8 are used" >&2
+  exit 2
+fi
+# The first of them, for all programs.
+CUDA_VISIBLE_DEVICES=$(cut -d, -f "1-$gpus" <<< "${CUDA_VISIBLE_DEVICES:-0,1,2,3,4,5,6,7}")
+export CUDA_VISIBLE_DEVICES
 model=$(grep -oE '\b[A-Z]+[0-9]{2,}\b' <<< "$seen" | head -n 1)
 name=$results/$(date -u +%F)-${gpus}x${model:-GPU}
 export PEERFOLD_REQUIRED_GPUS=$gpus NCCL_NVLS_ENABLE="${NCCL_NVLS_ENABLE:-0}"
@@ -70,8 +77,9 @@ step() {
 skip() { printf '%-12s    -    left out: %s\n' "$1" "$2"; }
 
 echo "$gpus GPUs; results to $results"
+rm -f "$name"*
 step show 30 "$topo" show
-"$topo" show --no-probe --json > "$results/node.json" 2> /dev/null
+step node 30 "$topo" show --json
 step all_reduce 100 "$all_reduce"
 step collectives 200 "$collectives"
 if sanitizer=$(command -v compute-sanitizer); then
@@ -80,8 +88,8 @@ else
   skip memcheck "no compute-sanitizer"
 fi
 sizes=(--ranks "$gpus" --collective all --min-bytes 1K --max-bytes 1G --factor 2 --replays 11)
-step float 120 "$bench" "${sizes[@]}" --policy all --rival off --json "$name-float.json"
-step bfloat16 90 "$bench" "${sizes[@]}" --type bfloat16 --json "$name-bfloat16.json"
+step float 240 "$bench" "${sizes[@]}" --policy all --rival off --json "$name-float.json"
+step bfloat16 150 "$bench" "${sizes[@]}" --type bfloat16 --json "$name-bfloat16.json"
 step predicted 30 "$topo" compare "$name-float.json"
 if python3 -c 'import scipy' 2> /dev/null; then
   step fitted 30 python3 "$here/fit_cost_model.py" "$topo" here "$name-float.json"

@@ -88,6 +88,7 @@ bool session::run() {
       measure_rivals();
     }
     if (nccl != nullptr) measure_nccl();
+    save();  // what there is, should the run be ended from outside
   }
   if (nccl == nullptr && all_.how.nccl) print_skipped("nccl", reason);
   all_.complete = true;

@@ -62,6 +62,27 @@ class Verdict(unittest.TestCase):
 
         self.assertEqual(self.judge(change), (1, "missed: 3 wrong elements"))
 
+    def test_ranks_that_share_a_gpu_have_no_targets(self):
+        def change(run):
+            self.each("peerfold", 1024, 1.2)(run)
+            for place in [run["configuration"], *run["results"]]:
+                place["devices"] = [0, 0]
+
+        self.assertEqual(self.judge(change), (0, "nothing is missed"))
+
+    def test_joined_runs(self):
+        def change(run):
+            run["results"][-1]["ranks"] = 4
+
+        self.assertEqual(self.judge(change)[0], 1)
+
+    def test_a_run_that_cannot_be_read_hides_no_other(self):
+        command = [sys.executable, FOLDER / "verdict.py", "/nonexistent.json", RUN]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent.json", done.stderr)
+        self.assertIn("nothing is missed", done.stdout)
+
     def test_broke_off(self):
         def change(run):
             run["complete"] = False
@@ -70,7 +91,11 @@ class Verdict(unittest.TestCase):
 
 
 PROGRAMS = ("peerfold-bench", "peerfold-topo", "all_reduce.contract.gpu", "collectives.contract.gpu")
-LIST = 'if [ "$1" = --list ]; then echo "  0  NVIDIA H100 80GB HBM3 [0], 132 multiprocessors"; exit; fi\n'
+LIST = """if [ "$1" = --list ]; then
+  for i in 0 1 2 3; do echo "  $i  NVIDIA H100 80GB HBM3 [$i], 132 multiprocessors"; done
+  exit
+fi
+"""
 
 
 class RunNode(unittest.TestCase):
@@ -81,7 +106,7 @@ class RunNode(unittest.TestCase):
         self.results = pathlib.Path(self.folder.name) / "results"
         self.build.mkdir()
         for name in PROGRAMS:
-            self.program(name, (LIST if name == "peerfold-bench" else "") + 'echo "$PEERFOLD_REQUIRED_GPUS" "$@"\n')
+            self.program(name, (LIST if name == "peerfold-bench" else "") + 'echo "$PEERFOLD_REQUIRED_GPUS" "$CUDA_VISIBLE_DEVICES" "$@"\n')
 
     def program(self, name, text):
         path = self.build / name
@@ -90,18 +115,19 @@ class RunNode(unittest.TestCase):
 
     def run_node(self, **environment):
         command = [FOLDER / "run_node.sh", self.build, self.results]
+        kept = {k: v for k, v in os.environ.items() if k != "PEERFOLD_NODE_GPUS"}
         return subprocess.run(command, capture_output=True, text=True, check=False,
-                              env={**os.environ, **environment})
+                              env={**kept, **environment})
 
     def test_steps(self):
-        done = self.run_node(PEERFOLD_NODE_GPUS="4")
+        done = self.run_node(PEERFOLD_NODE_GPUS="3", CUDA_VISIBLE_DEVICES="7,5,3,1")
         words = {line.split()[0]: line for line in done.stdout.split("\n")[1:] if line}
         for step in ("show", "all_reduce", "collectives", "float", "bfloat16", "predicted", "measure"):
             self.assertTrue(words[step].endswith("ok"), words[step])
         said = (self.results / "bfloat16.txt").read_text(encoding="utf-8")
-        self.assertTrue(said.startswith("4 --ranks 4 --collective all"), said)
+        self.assertTrue(said.startswith("3 7,5,3 --ranks 3 --collective all"), said)
         self.assertIn("--type bfloat16", said)
-        self.assertIn("4xH100-bfloat16.json", said)
+        self.assertIn("3xH100-bfloat16.json", said)
         # What says nothing in JSON has no verdict.
         self.assertEqual(done.returncode, 1)
         self.assertIn("failed with 1", words["verdict"])
@@ -119,6 +145,12 @@ class RunNode(unittest.TestCase):
         done = self.run_node()
         self.assertEqual(done.returncode, 2)
         self.assertIn("no program peerfold-topo", done.stderr)
+
+    def test_more_gpus_than_there_are(self):
+        for asked in ("5", "0", "abc"):
+            done = self.run_node(PEERFOLD_NODE_GPUS=asked)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("PEERFOLD_NODE_GPUS: " + asked, done.stderr)
 
     def test_no_gpu(self):
         self.program("peerfold-bench", "echo none\n")

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <vector>
 
 namespace pf = peerfold;
 using pf::test::message;
@@ -68,6 +69,62 @@ TEST_CASE("packets arrive as they were sent, whatever the number they start with
       for (std::uint32_t m = 0; m < 3; ++m) REQUIRE(exchange(a, b, 1 + m * 7, 100 * m + call));
     }
   }
+}
+
+TEST_CASE("each pair has numbers of its own, in each direction") {
+  const auto check = []<int N>() {
+    using one = pf::test::hand_driven_rank<pf::transport::packet, N>;
+    constexpr std::uint32_t packs = 3;
+    const auto number = [](int from, int to) {
+      return (std::uint64_t{1} << 32) - 2 + static_cast<std::uint64_t>(1000 * from + 100 * to);
+    };
+    pf::test::hand_driven_channel<N> c{0};
+    const auto each_pair = [&](auto visit) {
+      for (int r = 0; r < N; ++r) {
+        for (int q = 0; q < N; ++q) {
+          if (q != r) visit(r, q, c.state(r).packet[pf::sync::peer_index<N>(q, r)]);
+        }
+      }
+    };
+    each_pair([&](int r, int q, pf::sync::pair_sequence& numbers) {
+      numbers = {number(r, q), number(q, r), 0, 0};
+    });
+    for (std::uint32_t call = 0; call < 2; ++call) {
+      std::unique_ptr<one> ranks[N];
+      for (int r = 0; r < N; ++r) ranks[r] = std::make_unique<one>(c, r);
+      for (std::uint32_t m = 0; m < 3; ++m) {
+        const auto base = [&](int r) {
+          return static_cast<std::uint32_t>(r) * 1000 + 10 * m + call;
+        };
+        for (int r = 0; r < N; ++r) {
+          ranks[r]->send(packs, base(r));
+          ranks[r]->commit();
+        }
+        const pf::transport::tile x{0, packs * one::pack};
+        for (int r = 0; r < N; ++r) {
+          auto& transport = ranks[r]->transport();
+          const auto theirs = transport.receive(x);
+          REQUIRE(static_cast<bool>(theirs));
+          for (int q = 0; q < N; ++q) {
+            if (q == r) continue;
+            std::vector<std::uint32_t> got(packs * one::pack);
+            const auto keep = [&](std::size_t i, std::uint32_t value) { got[i] = value; };
+            transport.store_from(q, x, theirs, transport.destination(x, keep));
+            CHECK(got == message<one>(packs, base(q)));
+          }
+          REQUIRE(transport.release());
+        }
+      }
+    }
+    each_pair([&](int r, int q, const pf::sync::pair_sequence& numbers) {
+      CHECK(numbers.sent == number(r, q) + 6);
+      CHECK(numbers.received == number(q, r) + 6);
+    });
+  };
+  check.operator()<2>();
+  check.operator()<3>();
+  check.operator()<5>();
+  check.operator()<8>();
 }
 
 TEST_CASE("messages to nobody move no numbers, with two ranks and with more") {

@@ -118,9 +118,7 @@ struct region_layout : rank_extent<N> {
            static_cast<size_t>(ring(block, rank, peer) * sentinel_slots) * sentinel_bytes;
   }
   /// From the ring of one other rank to that of the next in the same region.
-  PEERFOLD_HD uint32_t sentinel_ring_bytes() const noexcept {
-    return sentinel_slots * sentinel_bytes;
-  }
+  PEERFOLD_HD uint32_t sentinel_stride() const noexcept { return sentinel_slots * sentinel_bytes; }
   /// Bytes before the first line of a sentinel slot; its header is the first of them.
   static constexpr uint32_t sentinel_header = 128;
 

@@ -370,7 +370,7 @@ class sentinel
     return ring_in(step, c_.rank_after(step), c_.rank());
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* ring_here(int j) const noexcept {
-    return kept_here_ + static_cast<uint32_t>(j) * c_.layout().sentinel_ring_bytes();
+    return kept_here_ + static_cast<uint32_t>(j) * c_.layout().sentinel_stride();
   }
   [[nodiscard]] PEERFOLD_HD stl::byte* ring_in(int step, int rank, int peer) const noexcept {
     return c_.region(step) + c_.layout().sentinel_ring(c_.block(), rank, peer);
