@@ -120,7 +120,11 @@ class RunNode(unittest.TestCase):
                               env={**kept, **environment})
 
     def test_steps(self):
+        self.results.mkdir()
+        kept = self.results / "2026-01-01-3xH100-float.json"
+        kept.write_text("of another day", encoding="utf-8")
         done = self.run_node(PEERFOLD_NODE_GPUS="3", CUDA_VISIBLE_DEVICES="7,5,3,1")
+        self.assertTrue(kept.exists())
         words = {line.split()[0]: line for line in done.stdout.split("\n")[1:] if line}
         for step in ("show", "all_reduce", "collectives", "float", "bfloat16", "predicted", "measure"):
             self.assertTrue(words[step].endswith("ok"), words[step])
